@@ -1,6 +1,6 @@
 """A cache of built files by content: `$XDG_CACHE_HOME/foldstack/bundles`, or `~/.cache/foldstack/bundles`.
 
-Safe under parallel processes: a file appears whole or not at all, and one process builds it while others wait.
+Safe under parallel processes: a file appears whole or not at all; one process builds it, the others wait.
 """
 
 import hashlib

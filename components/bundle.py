@@ -29,7 +29,7 @@ NOT_RUNTIME = frozenset({"components", "local"})
 """Packages of the foldstack distribution that never run in Lambda."""
 
 LAPTOP_ONLY = frozenset({"stand_ins", "demo", "demo.py"})
-"""What the top of a domain package holds for the laptop alone: stand-ins of other people's servers, the demo."""
+"""What the top of a domain package holds for the laptop alone: stand-ins of others' servers, the demo."""
 
 JUNK = frozenset({"__pycache__", "tests"})
 INSTALLER_TRACES = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"})

@@ -37,8 +37,8 @@ def unzipped_size(archive: Path) -> int:
 def tree(root: Path, prefix: str, skip: Callable[[PurePosixPath], bool]) -> dict[str, Path]:
     """The files under `root` by their name in an archive, `prefix` before each.
 
-    `skip` gets every path below `root`, folders too; what it is true for is left out. A link to a folder is an
-    error: following it could leave the tree, and skipping it would ship a package with a hole.
+    `skip` gets every path below `root`, folders too; what it is true for is left out. A link to a folder is
+    an error: following it could leave the tree, and skipping it would ship a package with a hole.
     """
     found: dict[str, Path] = {}
     for folder, subfolders, names in os.walk(root):
