@@ -1,0 +1,47 @@
+"""Bytes of a commit: its events and result in one compressed JSON array, type names and schemas hoisted."""
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from .messages import Event
+from .upcasting import StoredEvent
+
+_LEVEL = 6
+_RAW_DEFLATE = -15
+
+
+def encode(events: Sequence[Event], result: Any = None) -> bytes:
+    """`[[[type, schema], ...], [[index, data], ...], result]`, deflated.
+
+    Several events of one type name it once; `result` is what the caller was answered, as plain JSON.
+    """
+    types: dict[str, int] = {}
+    heads: list[bytes] = []
+    rows: list[bytes] = []
+    for event in events:
+        index = types.get(event.type_name)
+        if index is None:
+            index = types[event.type_name] = len(heads)
+            heads.append(b'["%s",%d]' % (event.type_name.encode(), event.schema_version))
+        rows.append(b"[%d,%s]" % (index, event.__pydantic_serializer__.to_json(event)))
+    return deflate(b"[[%s],[%s],%s]" % (b",".join(heads), b",".join(rows), to_json(result)))
+
+
+def decode(body: bytes, first: int) -> tuple[tuple[StoredEvent, ...], Any]:
+    """The stored events of a commit that begins at version `first`, and its result."""
+    heads, rows, result = from_json(inflate(body))
+    return tuple(
+        StoredEvent(heads[index][0], heads[index][1], first + n, data) for n, (index, data) in enumerate(rows)
+    ), result
+
+
+def deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW_DEFLATE)
+    return packer.compress(data) + packer.flush()
+
+
+def inflate(data: bytes) -> bytes:
+    return zlib.decompress(data, _RAW_DEFLATE)

@@ -1,0 +1,88 @@
+"""Every error Foldstack raises, in one small tree.
+
+    FoldstackError
+    ├── DefinitionError     the domain is declared wrongly; raised when its module loads
+    ├── InvalidValue        a value from outside breaks a rule; names the field
+    ├── Unavailable         nothing is wrong with the request; try again (503, Retry-After)
+    │   ├── Contention      other writers won until the time was over; no effect
+    │   ├── OutcomeUnknown  the store never said whether the commit was stored
+    │   ├── StoreTimeout    one request to the store got no answer: it may have been done
+    │   ├── StoreThrottled  the store refused one request: it was not done
+    │   ├── ViewBehind      the view can't answer for this token now
+    │   └── BrokenChain     a stream's commits do not join; never folded
+    ├── KeyReuse            an idempotency key came back with another request (422)
+    ├── PreconditionFailed  If-Match names another version (412)
+    └── UndecodableEvent    a stored event that this code can't read: poison for a consumer
+
+A refusal by the domain is none of these: it is a `Rejection`, a value (see `decision.py`).
+"""
+
+from dataclasses import dataclass
+
+
+class FoldstackError(Exception):
+    """The root."""
+
+
+class DefinitionError(FoldstackError):
+    """The domain's own declarations contradict each other."""
+
+
+@dataclass
+class InvalidValue(FoldstackError):
+    """`field` is where the value was, `reason` what is allowed."""
+
+    field: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.reason}"
+
+
+class Unavailable(FoldstackError):
+    """`retry_after` is in seconds."""
+
+    retry_after: int = 1
+
+
+class Contention(Unavailable):
+    """Every attempt lost to another writer until the time was over."""
+
+
+class OutcomeUnknown(Unavailable):
+    """The commit may or may not be stored; the same request with the same key finds out."""
+
+
+class StoreTimeout(Unavailable):
+    """No answer to one request: it may have been done."""
+
+
+class StoreThrottled(Unavailable):
+    """One request was refused before it did anything."""
+
+
+class ViewBehind(Unavailable):
+    """A view has not yet, or can't, reach the state that a consistency token promises."""
+
+
+class BrokenChain(Unavailable):
+    """Consistent reads kept showing commits that do not join."""
+
+
+class KeyReuse(FoldstackError):
+    """An idempotency key was used before, for another request on the same stream."""
+
+
+@dataclass
+class PreconditionFailed(FoldstackError):
+    """`expected` is what If-Match said, `actual` the stream's version."""
+
+    expected: int
+    actual: int
+
+    def __str__(self) -> str:
+        return f"the stream is at version {self.actual}, not {self.expected}: read it again and retry"
+
+
+class UndecodableEvent(FoldstackError):
+    """A stored event of an unknown type or of a schema newer than this code."""

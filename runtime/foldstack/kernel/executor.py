@@ -1,0 +1,313 @@
+"""One command, from load to answer: `event-store` rules for loading, conflicts, doubt and idempotency."""
+
+import random
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from . import codec
+from .aggregate import Aggregate
+from .commit import CommandContext, Commit, type_names
+from .decision import Rejection
+from .errors import (
+    BrokenChain,
+    Contention,
+    KeyReuse,
+    OutcomeUnknown,
+    PreconditionFailed,
+    StoreThrottled,
+    StoreTimeout,
+)
+from .keys import StreamId, Tenant
+from .messages import Command, Event, State
+from .snapshot import KnownCommand
+from .store import CommitStore, IdRow
+from .stream import Stream
+
+LOAD_LIMIT = 20
+LEAST_BUDGET = 3.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.2
+
+MakeResult = Callable[[Sequence[Event], State], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A command took effect: now, or earlier under the same id (`replayed`), or it had nothing to do (`first` is None).
+
+    `next` is the stream's tip that the answer is about; `result` what `execute` was asked to keep, as plain JSON.
+    """
+
+    stream: StreamId
+    first: int | None
+    next: int
+    result: Any
+    replayed: bool
+    state: State | None = None
+    commit: Commit | None = None
+
+
+class Executor:
+    """Executes commands on one store. Keeps the streams of a warm sandbox in a bounded cache.
+
+    `clock` and `sleep` are in seconds; `now` gives the time that commits carry.
+    """
+
+    def __init__(
+        self,
+        store: CommitStore,
+        *,
+        epoch: int = 1,
+        cache: int = 256,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        rng: random.Random | None = None,
+    ) -> None:
+        self.store = store
+        self.epoch = epoch
+        self.clock = clock
+        self._sleep = sleep
+        self._now = now
+        self._rng = rng or random.Random()
+        self._cache: OrderedDict[str, Stream] = OrderedDict()
+        self._cache_size = cache
+
+    def execute(
+        self,
+        aggregate: Aggregate,
+        tenant: Tenant,
+        command: Command,
+        context: CommandContext,
+        result: MakeResult | None = None,
+    ) -> Committed | Rejection:
+        """Decides and commits, at most once per command id.
+
+        `result(events, state after)` makes the small JSON that is stored with the commit and answered again.
+        Raises Contention, OutcomeUnknown, KeyReuse, PreconditionFailed, BrokenChain, InvalidValue.
+        """
+        rule = aggregate.rule(type(command))
+        stream_id = StreamId.of(tenant, aggregate.category, getattr(command, rule.by))
+        stream = self._cache.pop(stream_id.key, None)  # back only after a definite answer
+        if stream is None:
+            new = rule.creates and not context.repeated
+            stream = Stream.new(stream_id, aggregate) if new else self.load(stream_id, aggregate)
+        attempt = _Attempt(self, stream, command, context, rule.strict, result)
+        answer = attempt.run()
+        self._keep(attempt.stream)
+        return answer
+
+    def load(self, id: StreamId, aggregate: Aggregate, consistent: bool = False) -> Stream:
+        """The whole stream. An eventual read that shows a hole is repeated consistently."""
+        try:
+            return self._read(id, aggregate, consistent)
+        except BrokenChain:
+            return self._read(id, aggregate, consistent=True)
+
+    def refresh(self, stream: Stream) -> Stream:
+        """The stream with what is newer, read consistently: one request, unless very much is newer."""
+        page = self.store.since(stream.id, stream.next, LOAD_LIMIT)
+        if page.more:
+            return self.load(stream.id, stream.aggregate, consistent=True)
+        stream.extend(page.commits)
+        return stream
+
+    def current(self, id: StreamId, aggregate: Aggregate) -> Stream:
+        """The stream as it is now, read consistently, for a look: not to be changed."""
+        stream = self._cache.pop(id.key, None)
+        stream = self.refresh(stream) if stream else self.load(id, aggregate, consistent=True)
+        self._keep(stream)
+        return stream
+
+    def find(self, id: StreamId, aggregate: Aggregate, command_id: str) -> Commit | None:
+        """The commit of a command on this stream, whatever else happened since; None if there is none."""
+        stream = self.current(id, aggregate)
+        known = stream.known.get(command_id)
+        if known is None and stream.over:
+            row = self.store.find_id(id.tenant, command_id)
+            known = KnownCommand(row.request_hash, row.first) if row and row.stream == id else None
+        return self.commit_at(id, known.first) if known else None
+
+    def commit_at(self, id: StreamId, first: int) -> Commit | None:
+        page = self.store.since(id, first, limit=1)
+        return page.commits[0] if page.commits and page.commits[0].first == first else None
+
+    def _read(self, id: StreamId, aggregate: Aggregate, consistent: bool) -> Stream:
+        tail: list[Commit] = []
+        while True:
+            scanned = len(tail)
+            page = self.store.newest(id, LOAD_LIMIT, tail[-1].first if tail else None, consistent)
+            tail += page.commits
+            stream = Stream.from_tail(id, aggregate, tail, scanned)
+            if stream is not None:
+                return stream
+            if not page.more:
+                raise BrokenChain(f"{id.key}: the oldest commit that can be read begins at {tail[-1].first}")
+
+    def _keep(self, stream: Stream) -> None:
+        if stream.next == 1:
+            return
+        self._cache[stream.id.key] = stream
+        if len(self._cache) > self._cache_size:
+            self._cache.popitem(last=False)
+
+    def timestamp(self) -> str:
+        return self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def pause(self, attempt: int) -> None:
+        """Full jitter, growing with the number of attempts."""
+        self._sleep(self._rng.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempt, 8))))
+
+
+class _Attempt:
+    """The life of one command in `Executor.execute`."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        stream: Stream,
+        command: Command,
+        context: CommandContext,
+        strict: bool,
+        result: MakeResult | None,
+    ) -> None:
+        self.executor = executor
+        self.stream = stream
+        self.command = command
+        self.context = context
+        self.strict = strict
+        self.make_result = result
+        self.conflicts = 0
+        self.row_read_at: int | None = None
+        start = executor.clock()
+        left = (context.deadline - start) if context.deadline is not None else 0.0
+        self.decide_until = start + max(LEAST_BUDGET, left / 2)
+        self.put_until = max(self.decide_until, context.deadline or 0.0)
+
+    def run(self) -> Committed | Rejection:
+        confirmed = False
+        while True:
+            replay = self._replay()
+            if replay is not None:
+                return replay
+            answer = self._decide()
+            if isinstance(answer, Commit):
+                winner = self._put(answer)
+                if winner is None:
+                    return self._committed(answer)
+                if isinstance(winner, IdRow):
+                    return self._verified(winner.stream, KnownCommand(winner.request_hash, winner.first))
+                confirmed = self._lost(winner)
+            elif confirmed:
+                return self._settled(answer)
+            else:
+                self.stream = self.executor.refresh(self.stream)
+                confirmed = True
+
+    def _replay(self) -> Committed | None:
+        """The earlier answer, where this command id is known. The row is read after the load, and again
+        whenever the stream has moved, and only where the ring has dropped ids."""
+        known = self.stream.known.get(self.context.command_id)
+        if known is not None:
+            return self._verified(self.stream.id, known)
+        if self.context.keyed and self.stream.over and self.row_read_at != self.stream.next:
+            self.row_read_at = self.stream.next
+            row = self.executor.store.find_id(self.stream.id.tenant, self.context.command_id)
+            if row is not None and row.stream == self.stream.id:
+                return self._verified(row.stream, KnownCommand(row.request_hash, row.first))
+        return None
+
+    def _verified(self, id: StreamId, known: KnownCommand) -> Committed:
+        if known.request_hash != self.context.request_hash:
+            raise KeyReuse("this key was used for another request; use a new key for a new request")
+        commit = self.executor.commit_at(id, known.first)
+        if commit is None or commit.command_id != self.context.command_id:
+            raise BrokenChain(f"{id.key}: no commit of command {self.context.command_id} at {known.first}")
+        state = self.stream.state if id == self.stream.id else None
+        return Committed(id, commit.first, commit.next, commit.result, True, state, commit)
+
+    def _decide(self) -> Commit | Rejection | PreconditionFailed | None:
+        stream, context = self.stream, self.context
+        if context.expected is not None and context.expected != stream.version:
+            return PreconditionFailed(context.expected, stream.version)
+        decision = stream.aggregate.decide(self.command, stream.state)
+        if isinstance(decision, Rejection):
+            return decision
+        if not decision:
+            return None
+        self.state_after = stream.aggregate.fold(decision, stream.state)
+        result = self.make_result(decision, self.state_after) if self.make_result else None
+        known = KnownCommand(context.request_hash, stream.next)
+        snapshot = None
+        if stream.snapshot_due():
+            snapshot = stream.snapshot_after(self.state_after, context.command_id, known)
+            evicted = stream.evicted_by(context.command_id, known)
+            if evicted:
+                self.executor.store.keep_ids(
+                    [IdRow(id, k.request_hash, stream.id, k.first) for id, k in evicted.items()]
+                )
+        self.prev_after = dict(stream.prev)
+        for n, event in enumerate(decision, stream.next + 1):
+            self.prev_after[event.type_name] = n
+        return Commit(
+            stream=stream.id,
+            first=stream.next,
+            next=stream.next + len(decision),
+            body=codec.encode(decision, result),
+            types=type_names(decision),
+            prev=stream.prev,
+            command_id=context.command_id,
+            request_hash=context.request_hash,
+            time=self.executor.timestamp(),
+            epoch=self.executor.epoch,
+            correlation=context.correlation,
+            causation=context.causation,
+            actor=context.actor,
+            traceparent=context.traceparent,
+            snapshot=snapshot,
+        )
+
+    def _put(self, commit: Commit) -> Commit | IdRow | None:
+        """The identical put, until it is stored or its condition fails: a read-back would prove nothing."""
+        store, tries, doubt = self.executor.store, 0, False
+        while True:
+            try:
+                return store.append_strict(commit) if self.strict else store.append(commit)
+            except (StoreTimeout, StoreThrottled) as error:
+                doubt = doubt or isinstance(error, StoreTimeout)
+                tries += 1
+                if self.executor.clock() >= self.put_until:
+                    if doubt:
+                        raise OutcomeUnknown("the store did not say whether the command took effect") from error
+                    raise Contention("the store is refusing writes to this stream; try again") from error
+                self.executor.pause(tries)
+
+    def _committed(self, commit: Commit) -> Committed:
+        self.stream.advance(commit, self.state_after, self.prev_after)
+        return Committed(self.stream.id, commit.first, commit.next, commit.result, False, self.stream.state, commit)
+
+    def _lost(self, winner: Commit) -> bool:
+        """Takes in what won, this command's own earlier put perhaps. Answers whether the stream has been
+        read consistently since."""
+        self.stream.extend([winner])
+        if winner.command_id == self.context.command_id:
+            return False
+        self.conflicts += 1
+        if self.executor.clock() >= self.decide_until:
+            raise Contention("other commands on this stream kept winning; nothing was done, try again")
+        if self.conflicts == 1:
+            return False
+        self.executor.pause(self.conflicts)
+        self.stream = self.executor.refresh(self.stream)
+        return True
+
+    def _settled(self, answer: Rejection | PreconditionFailed | None) -> Committed | Rejection:
+        if isinstance(answer, PreconditionFailed):
+            raise answer
+        if isinstance(answer, Rejection):
+            return answer
+        result = self.make_result((), self.stream.state) if self.make_result else None
+        return Committed(self.stream.id, None, self.stream.next, result, False, self.stream.state)

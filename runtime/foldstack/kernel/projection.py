@@ -1,0 +1,128 @@
+"""A read model, fed by one kind of stream: `(row, event) -> row`, pure; sums over many streams by contribution."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Generic, Literal, TypeVar
+
+from .aggregate import Aggregate
+from .errors import DefinitionError
+from .messages import Event, State
+from .upcasting import StoredEvent
+
+R = TypeVar("R", bound=State)
+E = TypeVar("E", bound=Event)
+
+Number = int | Decimal
+Contribution = Mapping[str, Mapping[str, Number]]
+
+
+@dataclass(frozen=True, slots=True)
+class EventMeta:
+    """Where an event comes from: `version` in its stream, `time` of its commit in RFC 3339 UTC."""
+
+    stream_id: str
+    version: int
+    time: str
+
+
+class Projection(Generic[R]):
+    """One row per stream of an aggregate, named `name`, of the model `row`.
+
+        products = Projection("products", of=product, row=ProductRow)
+
+        @products.on(ProductCreated)
+        def created(row, event, meta): return ProductRow(...)
+
+    A handler gets the row (None while there is none) and answers the next one, None to delete it.
+    Rows over several streams are sums: `@products.contributes` declares what one stream adds to which totals.
+    """
+
+    def __init__(self, name: str, *, of: Aggregate, row: type[R], version: int = 1) -> None:
+        if not name.isidentifier() or not name.islower():
+            raise DefinitionError(f"a projection's name is a lower-case identifier; got {name!r}")
+        self.name = name
+        self.of = of
+        self.row_type = row
+        self.version = version
+        self._handlers: dict[type[Event], Callable[[R | None, Any, EventMeta], R | None]] = {}
+        self._contribute: Callable[[R], Contribution] | None = None
+
+    def on(self, event: type[E]) -> Callable[[Callable], Callable]:
+        """Registers `handler(row, event, meta) -> row | None` for one event type of the aggregate."""
+
+        def register(handler: Callable[[R | None, E, EventMeta], R | None]) -> Callable:
+            if event not in self.of.events:
+                raise DefinitionError(
+                    f"projection {self.name}: {event.__name__} is no event of {self.of.category}. A row is fed by one "
+                    "stream; for a row over several, declare one projection each and let them contribute to a total"
+                )
+            if event in self._handlers:
+                raise DefinitionError(f"projection {self.name}: {event.__name__} is handled twice")
+            self._handlers[event] = handler
+            return handler
+
+        return register
+
+    def contributes(self, contribute: Callable[[R], Contribution]) -> Callable[[R], Contribution]:
+        """Registers `contribute(row) -> {total key: {field: number}}`: what this stream's row adds to totals.
+
+        Sums are all that several streams can share: the store has no order across streams.
+        """
+        if self._contribute is not None:
+            raise DefinitionError(f"projection {self.name}: contributes is declared twice")
+        self._contribute = contribute
+        return contribute
+
+    @property
+    def types(self) -> frozenset[type[Event]]:
+        return frozenset(self._handlers)
+
+    @property
+    def stored_types(self) -> frozenset[str]:
+        """The names of stored events that may touch a row: commits of other types only are none of its business."""
+        return self.of.upcasters.sources(frozenset(event.type_name for event in self._handlers))
+
+    def apply(self, row: R | None, stored: Iterable[StoredEvent], stream_id: str, time: str) -> R | None:
+        """The row after the stored events of one commit."""
+        for event in stored:
+            for made in self.of.upcasters.decode(event):
+                handler = self._handlers.get(type(made))
+                if handler is not None:
+                    row = handler(row, made, EventMeta(stream_id, event.version, time))
+        return row
+
+    def contribution(self, row: R | None) -> Contribution:
+        if row is None or self._contribute is None:
+            return {}
+        return self._contribute(row)
+
+    @property
+    def has_totals(self) -> bool:
+        return self._contribute is not None
+
+
+def difference(before: Contribution, after: Contribution) -> dict[str, dict[str, Number]]:
+    """What must be added to the totals when a stream's contribution changes; empty where nothing does."""
+    changes: dict[str, dict[str, Number]] = {}
+    for key in {*before, *after}:
+        old, new = before.get(key, {}), after.get(key, {})
+        fields = {name: new.get(name, 0) - old.get(name, 0) for name in {*old, *new}}
+        if any(fields.values()):
+            changes[key] = {name: change for name, change in sorted(fields.items()) if change}
+    return dict(sorted(changes.items()))
+
+
+Step = Literal["duplicate", "apply", "heal"]
+
+
+def step(cursor: int | None, previous: int, next: int) -> Step:
+    """What to do with a commit, by the cursor of its stream's row (None: no row yet).
+
+    `previous` is the version after the last event of the consumer's types before this commit.
+    """
+    if cursor is not None and next <= cursor:
+        return "duplicate"
+    if previous <= (1 if cursor is None else cursor):
+        return "apply"
+    return "heal"

@@ -1,0 +1,115 @@
+"""What a route's handler is given: the request as understood, and what it may do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Generic, Protocol, TypeVar
+
+from .aggregate import Aggregate
+from .commit import CommandContext
+from .decision import Rejection
+from .errors import Unavailable
+from .executor import Committed, Executor, MakeResult
+from .idempotency import command_id
+from .keys import StreamId, Tenant
+from .messages import Command, State
+from .projection import Projection
+from .reaction import OutcomePending
+from .reactor import Reactor
+from .service import Service
+
+B = TypeVar("B")
+S = TypeVar("S", bound=State)
+R = TypeVar("R", bound=State)
+
+
+class Views(Protocol):
+    """Rows of the caller's tenant, never older than the caller's consistency token."""
+
+    def get(self, projection: Projection[R], id: str) -> R | None:
+        """The row of one stream; None where there is none, or it is deleted."""
+        ...
+
+    def page(self, projection: Projection[R], limit: int, after: str | None) -> "ViewPage[R]":
+        """Up to `limit` rows in the order of their ids. `after` is `next` of the page before, else InvalidValue."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ViewPage(Generic[R]):
+    """`next` is None on the last page."""
+
+    rows: Sequence[R]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class QueryRequest:
+    """`path` holds path parameters, `query` the model of the query string."""
+
+    tenant: Tenant
+    path: dict[str, str]
+    query: Any
+    now: datetime
+    views: Views
+    url: str = ""
+
+
+@dataclass
+class CommandRequest(Generic[B]):
+    """`body` is of the route's model; `url` the address of the API without a path.
+
+    `now` is the time to put into commands: in UTC, cut to milliseconds.
+    """
+
+    tenant: Tenant
+    path: dict[str, str]
+    body: B
+    now: datetime
+    url: str
+    context: CommandContext
+    service: Service
+    executor: Executor
+    reactor: Reactor
+    inline: timedelta
+    tips: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def new_id(self, *parts: str) -> str:
+        """An id that a retry of the same request gets again, of no use to other tenants: 22 characters."""
+        return command_id("id", self.tenant, self.context.command_id, *parts)
+
+    def execute(self, command: Command, result: MakeResult | None = None) -> Committed | Rejection:
+        """Decides and commits; `result(events, state)` is plain JSON, kept and answered to retries as it was."""
+        outcome = self.executor.execute(
+            self.service.aggregate_of(type(command)), self.tenant, command, self.context, result
+        )
+        self._note(outcome)
+        return outcome
+
+    def settle(self, committed: Committed) -> bool:
+        """Runs the reactions to a commit for some seconds. False where an outcome is still open: the delayed
+        queue goes on, and nothing runs after the answer."""
+        if committed.commit is None:
+            return True
+        until = self.executor.clock() + self.inline.total_seconds()
+        if self.context.deadline is not None:
+            until = min(until, self.context.deadline - 1)
+        try:
+            reacted = self.reactor.drive(committed.commit, until, request=True, fresh=not committed.replayed)
+        except (OutcomePending, Unavailable):
+            return False
+        for each in reacted:
+            self._note(each.outcome)
+        return True
+
+    def state(self, aggregate: Aggregate[S], id: str) -> S:
+        """The state of a stream now, read consistently."""
+        stream = self.executor.current(StreamId.of(self.tenant, aggregate.category, id), aggregate)
+        if stream.next > 1:
+            self.tips[aggregate.category, id] = stream.next
+        return stream.state
+
+    def _note(self, outcome: Committed | Rejection) -> None:
+        if isinstance(outcome, Committed) and outcome.next > 1:
+            at = (outcome.stream.category, outcome.stream.id)
+            self.tips[at] = max(outcome.next, self.tips.get(at, 0))

@@ -1,0 +1,111 @@
+"""A stream as one sandbox knows it: state, tip, and the ids of the commands that made it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from . import snapshot
+from .aggregate import SNAPSHOT_EVERY, Aggregate
+from .commit import Commit
+from .errors import BrokenChain
+from .keys import StreamId
+from .messages import State
+from .snapshot import KnownCommand
+
+S = TypeVar("S", bound=State)
+RING = 64
+
+
+@dataclass
+class Stream(Generic[S]):
+    """The fold of a stream up to `next`. Only the executor holds one; it is never shared.
+
+    `known` maps command ids to their commits: the ring of the last snapshot and all since. `over` says
+    that older ids were evicted into the id table. `since` counts commits after the last snapshot.
+    """
+
+    id: StreamId
+    aggregate: Aggregate[S]
+    state: S
+    next: int = 1
+    known: dict[str, KnownCommand] = field(default_factory=dict)
+    over: bool = False
+    since: int = 0
+    prev: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def new(cls, id: StreamId, aggregate: Aggregate[S]) -> "Stream[S]":
+        return cls(id, aggregate, aggregate.initial)
+
+    @classmethod
+    def from_tail(
+        cls, id: StreamId, aggregate: Aggregate[S], newest_first: Sequence[Commit], scanned: int = 0
+    ) -> "Stream[S] | None":
+        """The fold of a complete tail, or None where it does not reach version 1 or a usable snapshot.
+
+        The first `scanned` commits are known to join and to hold no usable snapshot.
+        Raises BrokenChain where two commits do not join.
+        """
+        for n in range(scanned, len(newest_first)):
+            commit = newest_first[n]
+            if n and commit.next != newest_first[n - 1].first:
+                raise BrokenChain(f"{id.key}: nothing joins {commit.next} to {newest_first[n - 1].first}")
+            if commit.snapshot is not None:
+                taken = snapshot.decode(commit.snapshot)
+                if taken.fingerprint == aggregate.fingerprint:
+                    state = aggregate.state_type.__pydantic_validator__.validate_python(taken.state, strict=False)
+                    stream = cls(id, aggregate, state, commit.next, taken.ring, taken.over, 0, _prev_after(commit))
+                    stream.extend(reversed(newest_first[:n]))
+                    return stream
+        if newest_first and newest_first[-1].first != 1:
+            return None
+        stream = cls.new(id, aggregate)
+        stream.extend(reversed(newest_first))
+        if any(commit.snapshot is not None for commit in newest_first):
+            stream.since = SNAPSHOT_EVERY  # of another reducer: the next commit embeds a new one
+        return stream
+
+    def extend(self, commits: Iterable[Commit]) -> None:
+        """Folds commits that begin at `next`. Raises BrokenChain for one that does not."""
+        for commit in commits:
+            if commit.first != self.next:
+                raise BrokenChain(f"{self.id.key}: a commit at {commit.first}, expected at {self.next}")
+            decode = self.aggregate.upcasters.decode
+            state = self.aggregate.fold((e for stored in commit.stored for e in decode(stored)), self.state)
+            self.advance(commit, state, _prev_after(commit))
+
+    def advance(self, commit: Commit, state: S, prev: dict[str, int]) -> None:
+        """Takes in one commit, `state` and `prev` being those after it."""
+        self.state = state
+        self.next = commit.next
+        self.prev = prev
+        self.known[commit.command_id] = KnownCommand(commit.request_hash, commit.first)
+        self.since += 1
+        if commit.snapshot is not None:
+            self.over = self.over or len(self.known) > RING
+            self.known = dict(list(self.known.items())[-RING:])
+            self.since = 0
+
+    @property
+    def version(self) -> int:
+        """The version of the newest event, 0 for a stream that has none."""
+        return self.next - 1
+
+    def snapshot_due(self) -> bool:
+        return self.since + 1 >= SNAPSHOT_EVERY
+
+    def evicted_by(self, command_id: str, known: KnownCommand) -> dict[str, KnownCommand]:
+        """The ids that a snapshot in the next commit drops from the ring."""
+        ids = {**self.known, command_id: known}
+        return dict(list(ids.items())[:-RING])
+
+    def snapshot_after(self, state: S, command_id: str, known: KnownCommand) -> bytes:
+        """The snapshot that the next commit carries, if `state` is the state after it."""
+        ids = {**self.known, command_id: known}
+        ring = dict(list(ids.items())[-RING:])
+        return snapshot.encode(self.aggregate.fingerprint, state, ring, self.over or len(ids) > RING)
+
+
+def _prev_after(commit: Commit) -> dict[str, int]:
+    """`prev` of the commit that follows `commit`."""
+    return {**commit.prev, **{stored.type: stored.version + 1 for stored in commit.stored}}

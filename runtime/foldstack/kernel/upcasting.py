@@ -1,0 +1,95 @@
+"""From the schema an event was stored with to the schema of today."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from .errors import DefinitionError, UndecodableEvent
+from .messages import Event
+
+
+class StoredEvent(NamedTuple):
+    """An event as it lies in the store: `version` is its place in the stream, `data` plain JSON."""
+
+    type: str
+    schema: int
+    version: int
+    data: dict
+
+
+Upcast = Callable[[dict], dict | list[tuple[str, int, dict]] | None]
+
+
+class Upcasters:
+    """The event types of one aggregate, and the chain that leads old schemas to them."""
+
+    def __init__(self) -> None:
+        self._types: dict[str, type[Event]] = {}
+        self._chain: dict[tuple[str, int], tuple[Upcast, frozenset[str]]] = {}
+
+    def know(self, event: type[Event]) -> None:
+        other = self._types.setdefault(event.type_name, event)
+        if other is not event:
+            raise DefinitionError(f"{event.type_name} names both {other.__qualname__} and {event.__qualname__}")
+
+    def add(self, type_name: str, from_version: int, upcast: Upcast, makes: Iterable[type[Event]] = ()) -> None:
+        """`upcast(data)` answers the data of the next version, None to drop the event, or, to rename or split
+        it, a list of (type name, schema version, data) whose types `makes` names. What it makes keeps its
+        place in the stream."""
+        if (type_name, from_version) in self._chain:
+            raise DefinitionError(f"{type_name} version {from_version} is upcast twice")
+        self._chain[type_name, from_version] = upcast, frozenset(event.type_name for event in makes)
+
+    def sources(self, names: frozenset[str]) -> frozenset[str]:
+        """The stored names that may become events of `names`, those included."""
+        found = set(names)
+        while more := {old for (old, _), (_, makes) in self._chain.items() if found & makes} - found:
+            found |= more
+        return frozenset(found)
+
+    def check(self, owner: str) -> None:
+        """The chain has no gap and no loose end, else DefinitionError."""
+        for name, event in self._types.items():
+            for version in range(1, event.schema_version):
+                if (name, version) not in self._chain:
+                    raise DefinitionError(
+                        f"{owner}: {name} is at version {event.schema_version}, but nothing upcasts version {version}"
+                    )
+        for name, version in self._chain:
+            known = self._types.get(name)
+            if known and version >= known.schema_version:
+                raise DefinitionError(
+                    f"{owner}: {name} is at version {known.schema_version}; an upcaster from {version} leads nowhere"
+                )
+            if not known and version > 1 and (name, version - 1) not in self._chain:
+                raise DefinitionError(f"{owner}: {name} version {version} is upcast, version {version - 1} is not")
+
+    def decode(self, stored: StoredEvent) -> Iterator[Event]:
+        """Today's events for a stored one: one, none or several. Raises UndecodableEvent."""
+        name, schema, data = stored.type, stored.schema, stored.data
+        event = self._types.get(name)
+        if event is not None and schema == event.schema_version:
+            yield _validate(event, stored, data)
+            return
+        upcast, makes = self._chain.get((name, schema), (None, frozenset()))
+        if upcast is None:
+            raise UndecodableEvent(
+                f"{name} version {schema} at {stored.version}: "
+                + (f"this code knows it up to version {event.schema_version}" if event else "unknown to this code")
+            )
+        made = upcast(data)
+        if made is None:
+            return
+        steps = [(name, schema + 1, made)] if isinstance(made, dict) else made
+        for step in steps:
+            if step[0] != name and step[0] not in makes:
+                raise UndecodableEvent(f"the upcaster of {name} version {schema} made {step[0]}; name it in `makes`")
+            yield from self.decode(StoredEvent(step[0], step[1], stored.version, step[2]))
+
+
+def _validate(event: type[Event], stored: StoredEvent, data: dict) -> Event:
+    try:
+        return event.__pydantic_validator__.validate_python(data, strict=False)
+    except ValidationError as error:
+        raise UndecodableEvent(f"{stored.type} at {stored.version} does not fit its model: {error}") from error
