@@ -83,11 +83,14 @@ def function(sources: Mapping[str, Path], target: Target, layers: Sequence[Path]
 
     `layers` are the zips it will run with; they count against Lambda's limit.
     """
+    what = f"function of {', '.join(sorted({name.split('/')[0] for name in sources}))}"
     files: dict[str, Path] = {}
     for name, source in sources.items():
         _check_root(name, source)
-        files |= stable_zip.tree(source, name, _junk) if source.is_dir() else {name: source}
-    what = f"function of {', '.join(sorted({name.split('/')[0] for name in sources}))}"
+        try:
+            files |= stable_zip.tree(source, name, _junk) if source.is_dir() else {name: source}
+        except stable_zip.LinkedFolderError as fault:
+            raise BundleError(f"{what}: {fault}") from None
     path = _function_zip(files, what)
     if target.precompile:
         path = _precompiled(path, target, "/var/task")
@@ -103,9 +106,7 @@ def runtime_sources() -> dict[str, Path]:
     """What of `foldstack` runs in Lambda, from the checkout or from an installed wheel alike."""
     found = importlib.util.find_spec("foldstack")
     if found is None or not found.submodule_search_locations:
-        raise BundleError(
-            "foldstack is not importable here: install it (`make install`, or `pip install foldstack`)"
-        )
+        raise BundleError("foldstack is not importable here: install it (`make install`, or `pip install foldstack`)")
     return _package(Path(found.submodule_search_locations[0]), "foldstack", NOT_RUNTIME)
 
 
@@ -175,9 +176,7 @@ def _pack(files: Mapping[str, Path], out: Path, what: str) -> Path:
         (size, UNZIPPED_LIMIT, "unzipped"),
     ):
         if measured > limit:
-            raise BundleError(
-                f"{what}: {measured} bytes {kind}, Lambda's limit is {limit}: drop a dependency"
-            )
+            raise BundleError(f"{what}: {measured} bytes {kind}, Lambda's limit is {limit}: drop a dependency")
     return out
 
 
@@ -197,9 +196,7 @@ def _install(pins: Path, target: Target, into: Path) -> None:
 def _precompiled(plain: Path, target: Target, root: str) -> Path:
     """`plain` with the byte code of its modules beside them, as if it were unpacked at `root`."""
     python = _interpreter(target)
-    version = _run(
-        [python, "-c", "import sys; print(sys.version)"], f"precompile with {python}", "reinstall it"
-    )
+    version = _run([python, "-c", "import sys; print(sys.version)"], f"precompile with {python}", "reinstall it")
 
     def build(staging: Path) -> Path:
         modules = staging / "modules"
@@ -208,9 +205,7 @@ def _precompiled(plain: Path, target: Target, root: str) -> Path:
         command = [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
         command += ["-s", str(modules), "-p", root, str(modules)]
         _run(command, f"byte code of {plain}", "mend the module it names, or build without precompile")
-        return _pack(
-            stable_zip.tree(modules, "", lambda path: False), staging / "made.zip", f"byte code of {plain}"
-        )
+        return _pack(stable_zip.tree(modules, "", lambda path: False), staging / "made.zip", f"byte code of {plain}")
 
     kind = plain.name.split("-")[0]
     return cached(f"{kind}-precompiled-{key(plain.read_bytes(), version.encode())}.zip", build)
@@ -230,9 +225,7 @@ def _interpreter(target: Target) -> str:
 
 def _host() -> str:
     """What decides which wheels fit this machine."""
-    return " ".join(
-        (sysconfig.get_platform(), str(sysconfig.get_config_var("EXT_SUFFIX")), *platform.libc_ver())
-    )
+    return " ".join((sysconfig.get_platform(), str(sysconfig.get_config_var("EXT_SUFFIX")), *platform.libc_ver()))
 
 
 def _uv() -> str:

@@ -10,6 +10,11 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
+
+class LinkedFolderError(ValueError):
+    """A folder meant for an archive is a symbolic link."""
+
+
 DATE = (1980, 1, 1, 0, 0, 0)
 MODE = (stat.S_IFREG | 0o644) << 16
 
@@ -38,17 +43,15 @@ def tree(root: Path, prefix: str, skip: Callable[[PurePosixPath], bool]) -> dict
     """The files under `root` by their name in an archive, `prefix` before each.
 
     `skip` gets every path below `root`, folders too; what it is true for is left out. A link to a folder is
-    an error: following it could leave the tree, and skipping it would ship a package with a hole.
+    a LinkedFolderError: following it could leave the tree, skipping it would ship a package with a hole.
     """
     found: dict[str, Path] = {}
     for folder, subfolders, names in os.walk(root):
         here = PurePosixPath(Path(folder).relative_to(root).as_posix())
         subfolders[:] = [name for name in subfolders if not skip(here / name)]
-        for name in subfolders:
-            if (Path(folder) / name).is_symlink():
-                raise ValueError(
-                    f"{Path(folder) / name} links to a folder: put a copy there, or leave it out"
-                )
+        for each in (Path(folder), *(Path(folder) / name for name in subfolders)):
+            if each.is_symlink():
+                raise LinkedFolderError(f"{each} links to a folder: put a copy there, or leave it out")
         for name in names:
             if not skip(here / name):
                 found[(PurePosixPath(prefix) / here / name).as_posix()] = Path(folder) / name
