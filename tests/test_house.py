@@ -1,0 +1,99 @@
+"""Rules of the house that a reader relies on, and that nothing else would hold."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.package.support import ROOT, tracked
+
+MOST_LINES = 400
+ROOMS = ("components", "local", "runtime", "shop", "benchmarks", "tests", "policies", "examples")
+UNWANTED = {
+    "a path of somebody's machine": r"(?<![\w.])/(home|root|Users|work)/\w",
+    "the host of a package index": r"\bfiles\.pythonhosted\b|\bpypi\.(org|python)",
+    "work left undone": r"\b(TODO|FIXME|XXX|HACK)\b",
+}
+GENERATED = {Path("uv.lock"), Path("LICENSE")}
+
+
+def modules(*rooms: str) -> list[Path]:
+    return [name for name in tracked() if name.suffix == ".py" and name.parts[0] in rooms]
+
+
+def text(name: Path) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_no_module_is_long():
+    lengths = {str(name): len(text(name).splitlines()) for name in modules(*ROOMS, "bootstrap.py", "setup.py")}
+    assert lengths
+    assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
+
+
+def test_the_program_reads_like_the_diagram():
+    assert len(text(Path("__main__.py")).splitlines()) < 60
+
+
+@pytest.mark.parametrize("what", UNWANTED)
+def test_no_file_holds(what):
+    pattern = re.compile(UNWANTED[what])
+    found = []
+    for name in tracked():
+        if name in GENERATED or name == Path("tests/test_house.py"):
+            continue
+        for number, line in enumerate(text(name).splitlines(), 1):
+            if pattern.search(line):
+                found.append(f"{name}:{number}: {line.strip()}")
+    assert found == []
+
+
+def test_what_is_unwanted_would_be_found():
+    samples = {
+        "a path of somebody's machine": "see /home/jo/notes and (/root/x)",
+        "the host of a package index": "https://pypi.org/simple",
+        "work left undone": "# TODO: later",
+    }
+    assert all(re.search(UNWANTED[what], sample) for what, sample in samples.items())
+    assert samples.keys() == UNWANTED.keys()
+
+
+def test_no_module_hides_one_of_the_standard_library():
+    """`python components/` puts that folder first on the path, and a bundle's root comes first in Lambda."""
+    tops = {path for path in (ROOT / "components").iterdir()} | {ROOT / "foldstack", ROOT / "shop"}
+    hidden = {path.name for path in tops if path.stem in sys.stdlib_module_names}
+    assert hidden == set()
+
+
+def test_components_are_read_by_their_annotations():
+    """Pulumi infers a component's schema from real annotations; postponed ones break it, in package mode alone."""
+    for name in modules("components"):
+        for node in ast.walk(ast.parse(text(name))):
+            if isinstance(node, ast.ImportFrom):
+                assert node.module != "__future__", f"{name}:{node.lineno}"
+
+
+@pytest.mark.parametrize("room", ["components", "local"])
+def test_a_room_imports_itself_relatively(room):
+    """In the wheel it is `foldstack.components`, so an absolute import would load a second copy, or nothing."""
+    for name in modules(room):
+        for node in ast.walk(ast.parse(text(name))):
+            if isinstance(node, ast.Import):
+                imported = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                imported = [node.module or ""]
+            else:
+                continue
+            wrong = [each for each in imported if each.split(".")[0] == room]
+            assert name == Path("components/__main__.py") or not wrong, f"{name}:{node.lineno} imports {wrong}"
+
+
+def test_the_import_contracts_hold():
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"Contracts: [1-9]\d* kept, 0 broken", done.stdout)
