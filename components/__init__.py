@@ -1,0 +1,25 @@
+"""Event sourcing and CQRS on AWS as Pulumi components."""
+
+from .arguments import ArgumentError
+from .event_sourced_service import DomainSource, EventSourcedService, EventSourcedServiceArgs
+from .handles import Authorizer, Commands, Domain, Events, Queries
+from .http_api import HttpApi, HttpApiArgs
+from .projection_pipeline import ProjectionPipeline, ProjectionPipelineArgs
+from .scope import Operations
+
+__all__ = [
+    "ArgumentError",
+    "Authorizer",
+    "Commands",
+    "Domain",
+    "DomainSource",
+    "EventSourcedService",
+    "EventSourcedServiceArgs",
+    "Events",
+    "HttpApi",
+    "HttpApiArgs",
+    "Operations",
+    "ProjectionPipeline",
+    "ProjectionPipelineArgs",
+    "Queries",
+]

@@ -1,0 +1,55 @@
+"""The shop on AWS: commands are decided and stored, events are folded into views, HTTP is in front of both."""
+
+from pathlib import Path
+
+import pulumi
+
+from components import Authorizer, EventSourcedService, HttpApi, Operations, ProjectionPipeline
+
+config = pulumi.Config()
+payment_provider_url = config.require("paymentProviderUrl")
+payment_provider_key = config.get_secret("paymentProviderKey") if config.get("paymentProviderKey") else None
+operations = Operations(
+    removal=config.require("removal"),
+    log_retention_days=config.require_int("logRetentionDays"),
+    alarm_topic_arn=config.get("alarmTopicArn") or "",
+)
+
+shop = EventSourcedService(
+    "shop",
+    {
+        "domain": {"path": str(Path(__file__).resolve().parent), "entry": "shop:service"},
+        "environment": {
+            "PAYMENT_PROVIDER_URL": payment_provider_url,
+            "RESERVATION_MINUTES": str(config.require_int("reservationMinutes")),
+        },
+        "secrets": ["paymentProviderKey"],
+        "secret_values": {"paymentProviderKey": payment_provider_key} if payment_provider_key else {},
+        "effect_delay_seconds": config.require_int("effectDelaySeconds"),
+        "target": config.require("target"),
+        "precompile": config.require_bool("precompile"),
+        "operations": operations,
+    },
+)
+views = ProjectionPipeline(
+    "shop-views", {"source": shop.events, "views": ["products", "purchases"], "operations": operations}
+)
+issuer, audience = config.require("tokenIssuer"), config.require("tokenAudience")
+api = HttpApi(
+    "shop-api",
+    {
+        "commands": shop.commands,
+        "queries": [views.queries],
+        "authorizer": Authorizer(issuer=issuer, audience=[audience]) if issuer else None,
+        "anonymous": config.require_bool("anonymous"),
+        "split": config.require_bool("splitRouter"),
+        "inline_seconds": config.require_int("inlineSeconds"),
+        "operations": operations,
+    },
+)
+
+pulumi.export("apiUrl", api.url)
+pulumi.export("eventTable", shop.event_table)
+pulumi.export("eventBus", shop.event_bus)
+pulumi.export("viewTables", views.view_tables)
+pulumi.export("paymentProviderUrl", payment_provider_url)

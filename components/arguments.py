@@ -1,0 +1,129 @@
+"""Checks the plain arguments of a component before its first child, and tells all faults in one error."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
+"""Names that become part of physical names: AWS's limits and the suffixes leave room for 32 characters."""
+
+LOG_RETENTION = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922)
+"""Days that CloudWatch Logs can keep a log group for."""
+
+
+class ArgumentError(ValueError):
+    """A component was given arguments it cannot be built from; the message lists every fault."""
+
+
+class Arguments:
+    """The arguments of one component: read them with the methods, then call `check` before the first child."""
+
+    def __init__(self, component: str, name: str, args: Mapping[str, Any], shape: type) -> None:
+        self._title = f"{component} {name!r}"
+        self._args = args
+        self._faults: list[str] = []
+        self._known(args, shape, "")
+        if not NAME.fullmatch(name):
+            self.fault("name", name, "a-z, 0-9 and -, from a letter, at most 32", "choose another name")
+
+    def fault(self, path: str, given: object, allowed: str, mend: str) -> None:
+        """Note a fault at `path`; the values of `given` may be secret only if the caller hides them."""
+        self._faults.append(f"{path}: given {given!r}; allowed: {allowed}. To mend it: {mend}.")
+
+    def check(self) -> None:
+        """Raise one ArgumentError with every fault noted so far."""
+        if self._faults:
+            many = "1 fault" if len(self._faults) == 1 else f"{len(self._faults)} faults"
+            raise ArgumentError("\n  - ".join([f"{self._title}: {many} in its arguments", *self._faults]))
+
+    def nested(self, path: str, shape: type) -> Mapping[str, Any]:
+        """The object at `path`, {} when left out; unknown keys in it are faults."""
+        value = self._at(path)
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            self.fault(path, value, f"an object with {_listed(shape.__annotations__)}", "give one")
+            return {}
+        self._known(value, shape, f"{path}.")
+        return value
+
+    def text(self, path: str, pattern: re.Pattern[str], allowed: str, default: str | None = None) -> str:
+        """The string at `path`, which must match `pattern`."""
+        value = self._at(path)
+        if value is None and default is not None:
+            return default
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            self.fault(path, value, allowed, "write it so")
+            return ""
+        return value
+
+    def choice(self, path: str, allowed: Iterable[str], default: str) -> str:
+        """The string at `path`, one of `allowed`."""
+        value = default if self._at(path) is None else self._at(path)
+        options = list(allowed)
+        if value not in options:
+            self.fault(path, value, " or ".join(map(repr, options)), f"write {default!r}, or leave it out")
+            return default
+        return value
+
+    def flag(self, path: str, default: bool) -> bool:
+        """The boolean at `path`."""
+        value = default if self._at(path) is None else self._at(path)
+        if not isinstance(value, bool):
+            self.fault(path, value, "true or false", "give a boolean, not a string")
+            return default
+        return value
+
+    def integer(self, path: str, low: int, high: int, default: int) -> int:
+        """The whole number at `path`, from `low` to `high`; a package's caller sends it as a float."""
+        value = self._integer(path, f"a whole number from {low} to {high}", default)
+        if not low <= value <= high:
+            self.fault(path, value, f"{low} to {high}", f"leave it out for {default}")
+            return default
+        return value
+
+    def one_of(self, path: str, allowed: tuple[int, ...], default: int) -> int:
+        """The whole number at `path`, one of `allowed`, which are sorted."""
+        value = self._integer(path, f"one of {_listed(allowed)}", default)
+        if value not in allowed:
+            longer = next((each for each in allowed if each > value), allowed[-1])
+            self.fault(path, value, _listed(allowed), f"take {longer}")
+            return default
+        return value
+
+    def names(self, path: str, pattern: re.Pattern[str], allowed: str, default: list[str] | None) -> list[str]:
+        """The list of distinct strings at `path`, each matching `pattern`; not empty unless it has a default."""
+        value = default if self._at(path) is None else self._at(path)
+        if not isinstance(value, (list, tuple)) or (not value and default is None):
+            self.fault(path, value, f"a list of at least one: {allowed}", "name them")
+            return []
+        for index, each in enumerate(value):
+            if not isinstance(each, str) or not pattern.fullmatch(each):
+                self.fault(f"{path}[{index}]", each, allowed, "write it so")
+            elif each in value[:index]:
+                self.fault(f"{path}[{index}]", each, "each name once", "drop the second")
+        return [each for each in value if isinstance(each, str)]
+
+    def _integer(self, path: str, allowed: str, default: int) -> int:
+        value = default if self._at(path) is None else self._at(path)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
+            self.fault(path, value, allowed, f"give a number, or leave it out for {default}")
+            return default
+        return int(value)
+
+    def _at(self, path: str) -> Any:
+        value: Any = self._args
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
+
+    def _known(self, given: Mapping[str, Any], shape: type, prefix: str) -> None:
+        for key in sorted(given.keys() - shape.__annotations__.keys()):
+            self.fault(f"{prefix}{key}", given[key], _listed(shape.__annotations__), "correct the spelling or drop it")
+        missing = getattr(shape, "__required_keys__", frozenset()) - given.keys()
+        for key in sorted(missing):
+            self.fault(f"{prefix}{key}", None, "any value of its type: it is required", "give it")
+
+
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(str(each) for each in values)

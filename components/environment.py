@@ -1,0 +1,83 @@
+"""The variables a function reads, derived from the same handles as its permissions. All values are strings."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+
+from .handles import Handle
+
+Variables = Mapping[str, pulumi.Input[str]]
+
+
+def domain(handle: Handle) -> dict[str, pulumi.Input[str]]:
+    """What every function that runs the domain reads."""
+    return {
+        "FOLDSTACK_DOMAIN": handle["entry"],
+        "FOLDSTACK_SERVICE": handle["service"],
+        "FOLDSTACK_STORE_EPOCH": handle["store_epoch"],
+        "POWERTOOLS_SERVICE_NAME": handle["service"],
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+    }
+
+
+def bodies(events: Handle) -> Variables:
+    """To read the bodies of large commits."""
+    return {"FOLDSTACK_BODIES_BUCKET": events["bodies_bucket_name"]}
+
+
+def commits(events: Handle) -> Variables:
+    """To read commits."""
+    return {"FOLDSTACK_COMMIT_TABLE": events["commit_table_name"], **bodies(events)}
+
+
+def commands(handle: Handle) -> Variables:
+    """To execute commands."""
+    return {**commits(handle), "FOLDSTACK_ID_TABLE": handle["id_table_name"]}
+
+
+def secrets(handle: Handle) -> Variables:
+    """To read secrets."""
+    return {"FOLDSTACK_SECRETS": pulumi.Output.json_dumps(handle["secrets"], sort_keys=True)}
+
+
+def views(queries: Sequence[Handle]) -> Variables:
+    """To read or write views; two pipelines must not name a view alike."""
+    tables = pulumi.Output.all(*[each["view_tables"] for each in queries]).apply(_merged)
+    return {"FOLDSTACK_VIEW_TABLES": pulumi.Output.json_dumps(tables, sort_keys=True)}
+
+
+def publishing(bus_name: pulumi.Input[str]) -> Variables:
+    """To publish events."""
+    return {"FOLDSTACK_BUS": bus_name}
+
+
+def parking(queue_url: pulumi.Input[str]) -> Variables:
+    """To park what needs a person."""
+    return {"FOLDSTACK_PARKED_QUEUE": queue_url}
+
+
+def routing(routes: str, anonymous: bool) -> Variables:
+    """To answer HTTP requests: `routes` is all, commands or queries."""
+    return {"FOLDSTACK_ROUTES": routes, **({"FOLDSTACK_ANONYMOUS": "true"} if anonymous else {})}
+
+
+def inline_effects(seconds: int) -> Variables:
+    """To drive effects inside a request for `seconds`."""
+    return {"FOLDSTACK_INLINE_SECONDS": str(seconds)}
+
+
+def with_own(handle: Handle, variables: Variables) -> pulumi.Output[dict[str, str]]:
+    """`variables` and the domain's, on top of the program's own."""
+    ours = {**domain(handle), **variables}
+    return pulumi.Output.all(handle["environment"], ours).apply(lambda both: {**both[0], **both[1]})
+
+
+def _merged(tables: Sequence[Any]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for each in tables:
+        if twice := sorted(merged.keys() & each.keys()):
+            raise ValueError(f"queries: two pipelines have a view named {json.dumps(twice)}: rename one")
+        merged |= each
+    return merged

@@ -1,0 +1,75 @@
+"""One Lambda function, the way all components build it: log group, role and policy of its own, alarms."""
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_aws as aws
+
+from . import alarms, environment, permissions
+from .handles import Handle
+from .scope import Scope
+
+
+class Function:
+    """A function of the domain; `arn`, `name`, `invoke_arn` and `ready`, what its callers wait for."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        suffix: str,
+        *,
+        handler: str,
+        domain: Handle,
+        variables: environment.Variables,
+        statements: Sequence[permissions.Statement],
+        timeout: int,
+        memory_mb: int,
+        reserved_concurrency: int | None = None,
+    ) -> None:
+        self.timeout = timeout
+        logs = aws.cloudwatch.LogGroup(
+            scope.child(f"{suffix}-logs"),
+            retention_in_days=scope.log_retention_days,
+            tags=scope.tags,
+            opts=scope.options(),
+        )
+        role = aws.iam.Role(
+            scope.child(f"{suffix}-role"),
+            assume_role_policy=permissions.trusted_by("lambda.amazonaws.com"),
+            tags=scope.tags,
+            opts=scope.options(),
+        )
+        tracing = permissions.trace() if scope.tracing else []
+        self.ready = aws.iam.RolePolicy(
+            scope.child(f"{suffix}-policy"),
+            role=role.name,
+            policy=permissions.policy(*permissions.write_logs(logs.arn), *tracing, *statements),
+            opts=scope.options(),
+        )
+        function = aws.lambda_.Function(
+            scope.child(suffix),
+            role=role.arn,
+            handler=handler,
+            code=domain["code"],
+            layers=[domain["layer_arn"]],
+            runtime=domain["runtime"],
+            architectures=[domain["architecture"]],
+            timeout=timeout,
+            memory_size=memory_mb,
+            reserved_concurrent_executions=reserved_concurrency,
+            environment={"variables": environment.with_own(domain, variables)},
+            logging_config={"log_format": "JSON", "log_group": logs.name},
+            tracing_config={"mode": "Active" if scope.tracing else "PassThrough"},
+            tags=scope.tags,
+            opts=scope.options(self.ready),
+        )
+        self.arn = function.arn
+        self.name = function.name
+        self.invoke_arn = function.invoke_arn
+        alarms.on_errors(scope, suffix, function.name)
+        alarms.on_throttles(scope, suffix, function.name)
+
+
+def account_of(arn: pulumi.Output[str]) -> pulumi.Output[str]:
+    """The account in an ARN: no request to AWS is needed to know it."""
+    return arn.apply(lambda text: text.split(":")[4])

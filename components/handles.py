@@ -1,0 +1,99 @@
+"""Handles: what one component gives another to work with. Names, ARNs and the code to run; never a resource."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+import pulumi
+
+
+class Domain(TypedDict):
+    """A domain ready to run in Lambda."""
+
+    service: pulumi.Input[str]
+    """The service's name: the source of its events."""
+    entry: pulumi.Input[str]
+    """Where the domain's Service object is, "module:attribute"."""
+    code: pulumi.Input[pulumi.Archive]
+    """The function package: the foldstack runtime and the domain."""
+    layer_arn: pulumi.Input[str]
+    """The layer with the third-party packages."""
+    runtime: pulumi.Input[str]
+    """Lambda's name of the Python it was built for."""
+    architecture: pulumi.Input[str]
+    """arm64 or x86_64, as it was built."""
+    store_epoch: pulumi.Input[str]
+    """The epoch of the store; raised by a restore."""
+    environment: pulumi.Input[Mapping[str, pulumi.Input[str]]]
+    """The program's own environment variables."""
+
+
+class Events(TypedDict):
+    """What a consumer of a service's events needs."""
+
+    domain: pulumi.Input[Domain]
+    """The code that knows these events."""
+    bus_name: pulumi.Input[str]
+    """The EventBridge bus they are published on."""
+    commit_table_name: pulumi.Input[str]
+    """The table that holds them."""
+    commit_table_arn: pulumi.Input[str]
+    """Its ARN."""
+    bodies_bucket_name: pulumi.Input[str]
+    """The bucket with the bodies of large commits."""
+    bodies_bucket_arn: pulumi.Input[str]
+    """Its ARN."""
+
+
+class Commands(TypedDict):
+    """What a door needs to execute a service's commands."""
+
+    domain: pulumi.Input[Domain]
+    """The code that decides them."""
+    commit_table_name: pulumi.Input[str]
+    """The table that commits are put into."""
+    commit_table_arn: pulumi.Input[str]
+    """Its ARN."""
+    id_table_name: pulumi.Input[str]
+    """The table of the command ids of 30 days."""
+    id_table_arn: pulumi.Input[str]
+    """Its ARN."""
+    bodies_bucket_name: pulumi.Input[str]
+    """The bucket with the bodies of large commits."""
+    bodies_bucket_arn: pulumi.Input[str]
+    """Its ARN."""
+    secrets: pulumi.Input[Mapping[str, pulumi.Input[str]]]
+    """The ARN of each secret by its name."""
+    queue_url: pulumi.Input[str]
+    """The queue of commands to be executed later."""
+    queue_arn: pulumi.Input[str]
+    """Its ARN."""
+
+
+class Queries(TypedDict):
+    """What a door needs to read the views of a projection pipeline."""
+
+    view_tables: pulumi.Input[Mapping[str, pulumi.Input[str]]]
+    """The name of each view's table by the view's name."""
+    view_table_arns: pulumi.Input[Mapping[str, pulumi.Input[str]]]
+    """Their ARNs."""
+    commit_table_name: pulumi.Input[str]
+    """The table of commits: a row behind its reader's token is folded forward from it."""
+    commit_table_arn: pulumi.Input[str]
+    """Its ARN."""
+    bodies_bucket_name: pulumi.Input[str]
+    """The bucket with the bodies of large commits."""
+    bodies_bucket_arn: pulumi.Input[str]
+    """Its ARN."""
+
+
+class Authorizer(TypedDict):
+    """Whose tokens an HTTP door accepts."""
+
+    issuer: pulumi.Input[str]
+    """The URL of the OpenID Connect issuer."""
+    audience: pulumi.Input[Sequence[pulumi.Input[str]]]
+    """The audiences, at least one of which a token must name."""
+
+
+Handle = Any
+"""A handle as it is, or as the output of another component: both are read by `handle["key"]`."""

@@ -1,0 +1,245 @@
+"""HttpApi: commands and queries over HTTP, through one router function or two."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NotRequired, TypedDict
+
+import pulumi
+import pulumi_aws as aws
+
+from . import environment, permissions
+from .arguments import Arguments
+from .function import Function
+from .handles import Authorizer, Commands, Handle, Queries
+from .scope import Operations, Scope, operated
+
+TIMEOUT = 29  # the gateway answers 503 after 30 seconds
+COMMAND_ROUTES = tuple(f"{method} /{{proxy+}}" for method in ("DELETE", "PATCH", "POST", "PUT"))
+EVERYTHING_ELSE = ("$default",)
+ACCESS_LOG = {
+    "requestId": "$context.requestId",
+    "time": "$context.requestTime",
+    "route": "$context.routeKey",
+    "path": "$context.path",
+    "status": "$context.status",
+    "bytes": "$context.responseLength",
+    "milliseconds": "$context.responseLatency",
+    "error": "$context.integrationErrorMessage",
+    "ip": "$context.identity.sourceIp",
+}
+
+
+class HttpApiArgs(TypedDict):
+    """Arguments of HttpApi."""
+
+    commands: pulumi.Input[Commands]
+    """The `commands` of the service that is reached through it."""
+    queries: NotRequired[Sequence[pulumi.Input[Queries]]]
+    """The `queries` of the pipelines whose views are read through it."""
+    authorizer: NotRequired[pulumi.Input[Authorizer] | None]
+    """Whose tokens are accepted; required unless it is anonymous."""
+    anonymous: NotRequired[bool]
+    """Whether anybody may call it, default false."""
+    split: NotRequired[bool]
+    """Whether commands and queries have a function each, default false."""
+    inline_seconds: NotRequired[int]
+    """How long a request drives effects before it answers 202, 0 to 20, default 5."""
+    memory_mb: NotRequired[int]
+    """Memory of a function, 128 to 10240, default 1024; processor time grows with it."""
+    reserved_concurrency: NotRequired[int]
+    """How many requests a function serves at once, 1 to 1000, default the account's limit."""
+    requests_per_second: NotRequired[int]
+    """How many requests a second are let through, 1 to 10000, default 1000; twice that in a burst."""
+    operations: NotRequired[Operations]
+    """How it is operated."""
+
+
+class HttpApi(pulumi.ComponentResource):
+    """An HTTP API in front of a service: routes, throttling, access logs, and its router with its own role."""
+
+    url: pulumi.Output[str]
+    """Where it answers, without a slash at the end."""
+
+    def __init__(self, name: str, args: HttpApiArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        arguments = Arguments("HttpApi", name, args, HttpApiArgs)
+        operations = operated(arguments)
+        anonymous = arguments.flag("anonymous", False)
+        split = arguments.flag("split", False)
+        rate = arguments.integer("requests_per_second", 1, 10_000, 1000)
+        inline_seconds = arguments.integer("inline_seconds", 0, 20, 5)
+        memory_mb = arguments.integer("memory_mb", 128, 10_240, 1024)
+        reserved = arguments.integer("reserved_concurrency", 1, 1000, 1)
+        _check_access(arguments, args, anonymous)
+        arguments.check()
+
+        super().__init__("foldstack:index:HttpApi", name, {**args}, opts)
+        commands = pulumi.Output.from_input(args["commands"])
+        queries = [pulumi.Output.from_input(each) for each in args.get("queries") or []]
+        scope = operations.scope(self, name, commands["domain"]["service"])
+        routers = _Routers(
+            scope,
+            commands,
+            queries,
+            anonymous,
+            inline_seconds,
+            memory_mb,
+            reserved if args.get("reserved_concurrency") is not None else None,
+        )
+
+        api = aws.apigatewayv2.Api(scope.child("api"), protocol_type="HTTP", tags=scope.tags, opts=scope.options())
+        protection = _protection(scope, api, args.get("authorizer"))
+        if split:
+            _serve(scope, api, protection, "commands", COMMAND_ROUTES, routers.for_commands())
+            _serve(scope, api, protection, "queries", EVERYTHING_ELSE, routers.for_queries())
+        else:
+            _serve(scope, api, protection, "router", EVERYTHING_ELSE, routers.for_all())
+        _stage(scope, api, rate)
+
+        self.url = api.api_endpoint
+        self.register_outputs({"url": self.url})
+
+
+@dataclass(frozen=True)
+class _Routers:
+    """Makes router functions, each with the rights of what it answers and no more."""
+
+    scope: Scope
+    commands: Handle
+    queries: Sequence[Handle]
+    anonymous: bool
+    inline_seconds: int
+    memory_mb: int
+    reserved_concurrency: int | None
+
+    def for_all(self) -> Function:
+        variables = {**self._command_variables(), **environment.views(self.queries)}
+        return self._router("router", "all", variables, self._command_rights() + self._view_rights())
+
+    def for_commands(self) -> Function:
+        return self._router("commands", "commands", self._command_variables(), self._command_rights())
+
+    def for_queries(self) -> Function:
+        variables = {**environment.commits(self.commands), **environment.views(self.queries)}
+        rights = permissions.read_commits(self.commands) + self._view_rights()
+        return self._router("queries", "queries", variables, rights)
+
+    def _router(
+        self,
+        suffix: str,
+        routes: str,
+        variables: environment.Variables,
+        statements: list[permissions.Statement],
+    ) -> Function:
+        return Function(
+            self.scope,
+            suffix,
+            handler="foldstack.handlers.http.handler",
+            domain=self.commands["domain"],
+            variables={**variables, **environment.routing(routes, self.anonymous)},
+            statements=statements,
+            timeout=TIMEOUT,
+            memory_mb=self.memory_mb,
+            reserved_concurrency=self.reserved_concurrency,
+        )
+
+    def _command_variables(self) -> dict[str, pulumi.Input[str]]:
+        return {
+            **environment.commands(self.commands),
+            **environment.secrets(self.commands),
+            **environment.inline_effects(self.inline_seconds),
+        }
+
+    def _command_rights(self) -> list[permissions.Statement]:
+        return permissions.execute_commands(self.commands) + permissions.read_secrets(self.commands)
+
+    def _view_rights(self) -> list[permissions.Statement]:
+        return [statement for each in self.queries for statement in permissions.read_views(each)]
+
+
+def _serve(
+    scope: Scope,
+    api: aws.apigatewayv2.Api,
+    protection: aws.apigatewayv2.Authorizer | None,
+    suffix: str,
+    routes: Sequence[str],
+    function: Function,
+) -> None:
+    """Send `routes` to `function`."""
+    integration = aws.apigatewayv2.Integration(
+        scope.child(f"{suffix}-integration"),
+        api_id=api.id,
+        integration_type="AWS_PROXY",
+        integration_uri=function.invoke_arn,
+        integration_method="POST",
+        payload_format_version="2.0",
+        opts=scope.options(),
+    )
+    for route in routes:
+        aws.apigatewayv2.Route(
+            scope.child(f"route-{route.split()[0].strip('$').lower()}"),
+            api_id=api.id,
+            route_key=route,
+            target=pulumi.Output.concat("integrations/", integration.id),
+            authorization_type="JWT" if protection else "NONE",
+            authorizer_id=protection.id if protection else None,
+            opts=scope.options(),
+        )
+    aws.lambda_.Permission(
+        scope.child(f"{suffix}-permission"),
+        action="lambda:InvokeFunction",
+        function=function.name,
+        principal="apigateway.amazonaws.com",
+        source_arn=pulumi.Output.concat(api.execution_arn, "/*/*"),
+        opts=scope.options(),
+    )
+
+
+def _stage(scope: Scope, api: aws.apigatewayv2.Api, requests_per_second: int) -> None:
+    logs = aws.cloudwatch.LogGroup(
+        scope.child("access-logs"),
+        retention_in_days=scope.log_retention_days,
+        tags=scope.tags,
+        opts=scope.options(),
+    )
+    aws.apigatewayv2.Stage(
+        scope.child("stage"),
+        api_id=api.id,
+        name="$default",
+        auto_deploy=True,
+        access_log_settings={
+            "destination_arn": logs.arn,
+            "format": json.dumps(ACCESS_LOG, sort_keys=True),
+        },
+        default_route_settings={
+            "throttling_rate_limit": requests_per_second,
+            "throttling_burst_limit": 2 * requests_per_second,
+        },
+        tags=scope.tags,
+        opts=scope.options(),
+    )
+
+
+def _protection(
+    scope: Scope, api: aws.apigatewayv2.Api, authorizer: pulumi.Input[Authorizer] | None
+) -> aws.apigatewayv2.Authorizer | None:
+    if authorizer is None:
+        return None
+    accepted = pulumi.Output.from_input(authorizer)
+    return aws.apigatewayv2.Authorizer(
+        scope.child("authorizer"),
+        api_id=api.id,
+        authorizer_type="JWT",
+        identity_sources=["$request.header.Authorization"],
+        jwt_configuration={"issuer": accepted["issuer"], "audiences": accepted["audience"]},
+        opts=scope.options(),
+    )
+
+
+def _check_access(arguments: Arguments, args: HttpApiArgs, anonymous: bool) -> None:
+    authorizer = args.get("authorizer")
+    if authorizer is None and not anonymous:
+        allowed = "the authorizer handle of whoever issues the tokens"
+        arguments.fault("authorizer", None, allowed, "give one, or write anonymous: true to let anybody in")
+    if authorizer is not None and anonymous:
+        arguments.fault("anonymous", True, "false beside an authorizer", "drop one of the two")

@@ -1,0 +1,167 @@
+"""Least privilege: pure functions from a handle to the statements its holder's role gets, and no more."""
+
+from typing import Any
+
+import pulumi
+
+from .handles import Handle
+
+Statement = dict[str, Any]
+
+ON_EVERYTHING = {
+    "xray:PutTraceSegments": "a trace belongs to no resource",
+    "xray:PutTelemetryRecords": "a trace belongs to no resource",
+    "dynamodb:ListStreams": "lists streams before any is named; Lambda's stream reader asks for it",
+}
+"""Actions that take no resource, with the reason: the only ones ever allowed on `*`."""
+
+
+def policy(*statements: Statement) -> pulumi.Output[str]:
+    """The policy document of `statements`, byte-stable."""
+    return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": statements}, sort_keys=True)
+
+
+def trusted_by(service: str, account: pulumi.Input[str] | None = None) -> pulumi.Output[str]:
+    """A trust policy for one AWS service, on behalf of `account` where the service says so."""
+    statement: Statement = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": {"Service": service},
+    }
+    if account is not None:
+        statement["Condition"] = {"StringEquals": {"aws:SourceAccount": account}}
+    return policy(statement)
+
+
+def write_logs(log_group_arn: pulumi.Output[str]) -> list[Statement]:
+    """Write to one log group."""
+    return [
+        _allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], pulumi.Output.concat(log_group_arn, ":*"))
+    ]
+
+
+def trace() -> list[Statement]:
+    """Write X-Ray traces."""
+    return [_allow("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*")]
+
+
+def execute_commands(commands: Handle) -> list[Statement]:
+    """Load streams, append commits, remember command ids. Nobody may update or delete a commit."""
+    return [
+        _allow("AppendCommits", ["dynamodb:PutItem", "dynamodb:Query"], commands["commit_table_arn"]),
+        _allow(
+            "RememberCommands",
+            ["dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem"],
+            commands["id_table_arn"],
+        ),
+        _allow("KeepBodies", ["s3:GetObject", "s3:PutObject"], _objects(commands["bodies_bucket_arn"])),
+    ]
+
+
+def read_commits(events: Handle) -> list[Statement]:
+    """Load streams."""
+    return [
+        _allow("ReadCommits", ["dynamodb:Query"], events["commit_table_arn"]),
+        *read_bodies(events),
+    ]
+
+
+def read_bodies(events: Handle) -> list[Statement]:
+    """Read the bodies of large commits."""
+    return [_allow("ReadBodies", ["s3:GetObject"], _objects(events["bodies_bucket_arn"]))]
+
+
+def sweep_commits(events: Handle) -> list[Statement]:
+    """Load streams and find them all: a sweep compares their tips with the cursors of views."""
+    return [
+        _allow("SweepCommits", ["dynamodb:Query", "dynamodb:Scan"], events["commit_table_arn"]),
+        *read_bodies(events),
+    ]
+
+
+def read_views(queries: Handle) -> list[Statement]:
+    """Read rows of views."""
+    actions = ["dynamodb:GetItem", "dynamodb:Query"]
+    return [_allow("ReadViews", actions, _values(queries["view_table_arns"]))]
+
+
+def write_views(queries: Handle) -> list[Statement]:
+    """Read and write rows of views, one by one or in transactions, and scan them for the sweep."""
+    actions = ["ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem"]
+    return [_allow("WriteViews", [f"dynamodb:{each}" for each in actions], _values(queries["view_table_arns"]))]
+
+
+def read_secrets(commands: Handle) -> list[Statement]:
+    """Read the service's secrets."""
+    return [_allow("ReadSecrets", ["secretsmanager:GetSecretValue"], _values(commands["secrets"]))]
+
+
+def read_stream(stream_arn: pulumi.Input[str]) -> list[Statement]:
+    """Read one DynamoDB stream, as Lambda does with the function's role."""
+    actions = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
+    return [
+        _allow("ReadStream", actions, stream_arn),
+        _allow("ListStreams", ["dynamodb:ListStreams"], "*"),
+    ]
+
+
+def keep_failures(bucket_arn: pulumi.Input[str]) -> list[Statement]:
+    """Put the records a stream's reader gave up, under the prefix that Lambda gives them."""
+    return [
+        _allow("KeepFailures", ["s3:PutObject"], pulumi.Output.concat(bucket_arn, "/aws/lambda/*")),
+        _allow("FindFailures", ["s3:ListBucket"], bucket_arn),
+    ]
+
+
+def consume(queue_arn: pulumi.Input[str]) -> list[Statement]:
+    """Drain one queue, as Lambda does with the function's role."""
+    actions = ["ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage"]
+    return [_allow("Consume", [f"sqs:{each}" for each in actions], queue_arn)]
+
+
+def send(sid: str, queue_arn: pulumi.Input[str]) -> list[Statement]:
+    """Send to one queue."""
+    return [_allow(sid, ["sqs:SendMessage"], queue_arn)]
+
+
+def publish(bus_arn: pulumi.Input[str]) -> list[Statement]:
+    """Publish on one bus."""
+    return [_allow("Publish", ["events:PutEvents"], bus_arn)]
+
+
+def invoke(function_arn: pulumi.Input[str]) -> list[Statement]:
+    """Invoke one function."""
+    return [_allow("Invoke", ["lambda:InvokeFunction"], function_arn)]
+
+
+def accept_from_rule(queue_arn: pulumi.Input[str], rule_arn: pulumi.Input[str]) -> Statement:
+    """What a queue's own policy says: this rule, and no other, may send to it."""
+    return {
+        **_allow("AcceptFromRule", ["sqs:SendMessage"], queue_arn),
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Condition": {"ArnEquals": {"aws:SourceArn": rule_arn}},
+    }
+
+
+def only_over_tls(bucket_arn: pulumi.Output[str]) -> Statement:
+    """What a bucket's own policy says: nobody may reach it unencrypted."""
+    return {
+        "Sid": "OnlyOverTls",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket_arn, _objects(bucket_arn)],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
+def _allow(sid: str, actions: list[str], resource: Any) -> Statement:
+    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource}
+
+
+def _objects(bucket_arn: Any) -> pulumi.Output[str]:
+    return pulumi.Output.concat(bucket_arn, "/*")
+
+
+def _values(by_name: Any) -> pulumi.Output[list[str]]:
+    return pulumi.Output.from_input(by_name).apply(lambda mapping: sorted(mapping.values()))

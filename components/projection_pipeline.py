@@ -1,0 +1,132 @@
+"""ProjectionPipeline: a service's events folded into views, one DynamoDB table each."""
+
+import json
+import re
+from typing import NotRequired, TypedDict
+
+import pulumi
+import pulumi_aws as aws
+
+from . import environment, permissions, storage
+from .arguments import Arguments
+from .consumer_queue import ConsumerQueue, commits_of, waiting_queue
+from .event_sourced_service import EVENT_TYPE
+from .function import Function, account_of
+from .handles import Events, Handle, Queries
+from .scope import Operations, Scope, operated
+
+VIEW = re.compile(r"[a-z]([a-z0-9_-]{0,22}[a-z0-9])?")
+SCHEDULE = re.compile(r"(rate|cron)\(.+\)")
+TIMEOUT = 60
+MEMORY_MB = 1024
+
+
+class ProjectionPipelineArgs(TypedDict):
+    """Arguments of ProjectionPipeline."""
+
+    source: pulumi.Input[Events]
+    """The `events` of the service whose events are folded."""
+    views: list[str]
+    """Names of the views, as the domain declares them; each gets a table."""
+    types: NotRequired[list[str]]
+    """Stored event types that the views fold, default all."""
+    sweep_schedule: NotRequired[str]
+    """When views are compared with the store, an EventBridge Scheduler expression, default "rate(1 day)"."""
+    operations: NotRequired[Operations]
+    """How it is operated."""
+
+
+class ProjectionPipeline(pulumi.ComponentResource):
+    """A projector behind a queue of a service's events, its views, parking, and a daily sweep."""
+
+    queries: pulumi.Output[Queries]
+    """What doors need to read the views: give it to HttpApi."""
+    view_tables: pulumi.Output[dict[str, str]]
+    """The name of each view's table by the view's name."""
+
+    def __init__(self, name: str, args: ProjectionPipelineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        arguments = Arguments("ProjectionPipeline", name, args, ProjectionPipelineArgs)
+        operations = operated(arguments)
+        views = arguments.names("views", VIEW, "a-z, 0-9, _ and -, from a letter, at most 24", None)
+        types = arguments.names("types", EVENT_TYPE, "a stored event type", [])
+        schedule = arguments.text("sweep_schedule", SCHEDULE, "rate(...) or cron(...)", default="rate(1 day)")
+        arguments.check()
+
+        super().__init__("foldstack:index:ProjectionPipeline", name, {**args}, opts)
+        source = pulumi.Output.from_input(args["source"])
+        service = source["domain"]["service"]
+        scope = operations.scope(self, name, service)
+
+        tables = {view: storage.table(scope, f"view-{view}", storage.VIEW_KEYS) for view in views}
+        parked = waiting_queue(scope, "parked")
+        queue = ConsumerQueue(scope, "projector", timeout=TIMEOUT, attempts=5)
+        queue.subscribe(source["bus_name"], commits_of(service, types))
+        queries: Queries = {
+            "view_tables": {view: table.name for view, table in tables.items()},
+            "view_table_arns": {view: table.arn for view, table in tables.items()},
+            "commit_table_name": source["commit_table_name"],
+            "commit_table_arn": source["commit_table_arn"],
+            "bodies_bucket_name": source["bodies_bucket_name"],
+            "bodies_bucket_arn": source["bodies_bucket_arn"],
+        }
+        projector = _projector(scope, source, queries, queue, parked)
+        queue.drain_into(projector)
+        _sweep(scope, projector, queue, schedule)
+
+        self.queries = pulumi.Output.from_input(queries)
+        self.view_tables = pulumi.Output.all(**{view: table.name for view, table in tables.items()})
+        self.register_outputs({"queries": self.queries, "view_tables": self.view_tables})
+
+
+def _projector(scope: Scope, source: Handle, queries: Queries, queue: ConsumerQueue, parked: aws.sqs.Queue) -> Function:
+    return Function(
+        scope,
+        "projector",
+        handler="foldstack.handlers.projector.handler",
+        domain=source["domain"],
+        variables={
+            **environment.commits(source),
+            **environment.views([queries]),
+            **environment.parking(parked.url),
+        },
+        statements=[
+            *permissions.sweep_commits(source),
+            *permissions.write_views(queries),
+            *permissions.consume(queue.arn),
+            *permissions.send("Park", parked.arn),
+        ],
+        timeout=TIMEOUT,
+        memory_mb=MEMORY_MB,
+    )
+
+
+def _sweep(scope: Scope, projector: Function, queue: ConsumerQueue, expression: str) -> None:
+    """Invoke the projector by the clock; an invocation that never happens is a dead letter."""
+    role = aws.iam.Role(
+        scope.child("sweep-role"),
+        assume_role_policy=permissions.trusted_by("scheduler.amazonaws.com", account_of(projector.arn)),
+        tags=scope.tags,
+        opts=scope.options(),
+    )
+    allowed = aws.iam.RolePolicy(
+        scope.child("sweep-policy"),
+        role=role.name,
+        policy=permissions.policy(
+            *permissions.invoke(projector.arn),
+            *permissions.send("DeadLetters", queue.dead_letters.arn),
+        ),
+        opts=scope.options(),
+    )
+    aws.scheduler.Schedule(
+        scope.child("sweep"),
+        schedule_expression=expression,
+        flexible_time_window={"mode": "OFF"},
+        target={
+            "arn": projector.arn,
+            "role_arn": role.arn,
+            "input": json.dumps({"sweep": True}),
+            "dead_letter_config": {"arn": queue.dead_letters.arn},
+            "retry_policy": {"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 5},
+        },
+        opts=scope.options(allowed),
+    )

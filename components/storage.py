@@ -1,0 +1,129 @@
+"""Tables and buckets as this house keeps them: encrypted, recoverable, private, removed only when told."""
+
+import pulumi
+import pulumi_aws as aws
+
+from . import permissions
+from .scope import Scope
+
+COMMIT_KEYS = {"p": "S", "s": "N"}
+ID_KEYS = {"p": "S"}
+VIEW_KEYS = {"p": "S", "s": "S"}
+
+
+def table(
+    scope: Scope, suffix: str, keys: dict[str, str], *, stream: bool = False, expires: str | None = None
+) -> aws.dynamodb.Table:
+    """A table on demand. `keys` are its key attributes and types, `expires` the attribute with a time to live."""
+    names = list(keys)
+    return aws.dynamodb.Table(
+        scope.child(suffix),
+        billing_mode="PAY_PER_REQUEST",
+        attributes=[{"name": name, "type": kind} for name, kind in keys.items()],
+        hash_key=names[0],
+        range_key=names[1] if len(names) > 1 else None,
+        stream_enabled=True if stream else None,
+        stream_view_type="NEW_IMAGE" if stream else None,
+        ttl={"enabled": True, "attribute_name": expires} if expires else None,
+        point_in_time_recovery={"enabled": True},
+        server_side_encryption={"enabled": True},
+        deletion_protection_enabled=scope.keep,
+        tags=scope.tags,
+        opts=scope.data_options(),
+    )
+
+
+def bucket(scope: Scope, suffix: str, *, versioned: bool, expire_after_days: int | None = None) -> aws.s3.Bucket:
+    """A private bucket, reached over TLS alone. Old versions and unfinished uploads do not pile up in it."""
+    made = aws.s3.Bucket(
+        scope.child(suffix),
+        force_destroy=not scope.keep,
+        tags=scope.tags,
+        opts=scope.data_options(),
+    )
+    closed = aws.s3.BucketPublicAccessBlock(
+        scope.child(f"{suffix}-access"),
+        bucket=made.bucket,
+        block_public_acls=True,
+        block_public_policy=True,
+        ignore_public_acls=True,
+        restrict_public_buckets=True,
+        opts=scope.options(),
+    )
+    aws.s3.BucketServerSideEncryptionConfiguration(
+        scope.child(f"{suffix}-encryption"),
+        bucket=made.bucket,
+        rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
+        opts=scope.options(),
+    )
+    versioning = []
+    if versioned:
+        versioning = [
+            aws.s3.BucketVersioning(
+                scope.child(f"{suffix}-versioning"),
+                bucket=made.bucket,
+                versioning_configuration={"status": "Enabled"},
+                opts=scope.options(),
+            )
+        ]
+    aws.s3.BucketLifecycleConfiguration(
+        scope.child(f"{suffix}-lifecycle"),
+        bucket=made.bucket,
+        rules=_lifecycle(versioned, expire_after_days),
+        opts=scope.options(*versioning),
+    )
+    aws.s3.BucketPolicy(
+        scope.child(f"{suffix}-policy"),
+        bucket=made.bucket,
+        policy=permissions.policy(permissions.only_over_tls(made.arn)),
+        opts=scope.options(closed),
+    )
+    return made
+
+
+def secret(scope: Scope, name: str, value: pulumi.Input[str] | None) -> aws.secretsmanager.Secret:
+    """A secret; without a value it waits for a person to set one."""
+    made = aws.secretsmanager.Secret(
+        scope.child(f"secret-{name}"),
+        recovery_window_in_days=30 if scope.keep else 0,
+        tags=scope.tags,
+        opts=scope.options(),
+    )
+    if value is not None:
+        aws.secretsmanager.SecretVersion(
+            scope.child(f"secret-{name}-value"),
+            secret_id=made.id,
+            secret_string=pulumi.Output.secret(value),
+            opts=scope.options(),
+        )
+    return made
+
+
+def _lifecycle(versioned: bool, expire_after_days: int | None) -> list[aws.s3.BucketLifecycleConfigurationRuleArgsDict]:
+    rules: list[aws.s3.BucketLifecycleConfigurationRuleArgsDict] = [
+        {
+            "id": "abort-unfinished-uploads",
+            "status": "Enabled",
+            "filter": {},
+            "abort_incomplete_multipart_upload": {"days_after_initiation": 1},
+        }
+    ]
+    if versioned:
+        rules.append(
+            {
+                "id": "expire-old-versions",
+                "status": "Enabled",
+                "filter": {},
+                "noncurrent_version_expiration": {"noncurrent_days": 30},
+            }
+        )
+    if expire_after_days:
+        rules.append(
+            {
+                "id": "expire",
+                "status": "Enabled",
+                "filter": {},
+                "expiration": {"days": expire_after_days},
+            }
+        )
+    return rules
