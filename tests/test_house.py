@@ -1,9 +1,11 @@
 """Rules of the house that a reader relies on, and that nothing else would hold."""
 
 import ast
+import importlib.metadata
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -97,3 +99,37 @@ def test_the_import_contracts_hold():
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"Contracts: [1-9]\d* kept, 0 broken", done.stdout)
+
+
+PYPROJECT = tomllib.loads(text(Path("pyproject.toml")))
+EXTRAS, GROUPS = PYPROJECT["project"]["optional-dependencies"], PYPROJECT["dependency-groups"]
+LAMBDA_HAS = ["boto3"]  # its Python runtimes bring it
+ONE_WITH = {"pydantic": "pydantic-core", "boto3": "botocore", "pulumi": "protobuf"}  # the first pins the second
+ROOM_MAY_IMPORT = {
+    "runtime": PYPROJECT["project"]["dependencies"] + GROUPS["lambda"] + LAMBDA_HAS,
+    "shop": PYPROJECT["project"]["dependencies"],
+    "components": PYPROJECT["project"]["dependencies"] + EXTRAS["deploy"],
+    "local": PYPROJECT["project"]["dependencies"] + EXTRAS["deploy"] + EXTRAS["local"],
+}
+
+
+def normal(distribution: str) -> str:
+    return distribution.lower().replace("_", "-")
+
+
+@pytest.mark.parametrize("room", ROOM_MAY_IMPORT)
+def test_a_room_declares_what_it_imports(room):
+    """Each room is installed without the others: an undeclared import works here, and fails there."""
+    declared = {normal(re.split(r"[\[<>=~! ]", each)[0]) for each in ROOM_MAY_IMPORT[room]}
+    declared |= {ONE_WITH[each] for each in declared & ONE_WITH.keys()}
+    distributions = importlib.metadata.packages_distributions()
+    undeclared = set()
+    for name in modules(room):
+        for node in ast.walk(ast.parse(text(name))):
+            imported = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                imported = [node.module]
+            for top in {each.split(".")[0] for each in imported} - sys.stdlib_module_names - {"foldstack", room}:
+                if not declared & {normal(each) for each in distributions.get(top, [])}:
+                    undeclared.add(f"{name}:{node.lineno} {top}")
+    assert sorted(undeclared) == []
