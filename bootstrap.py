@@ -27,9 +27,7 @@ GROUPS = {"run": ("local", "lambda"), "develop": ("local", "lambda", "test", "li
 MISLEADING = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV", "VIRTUAL_ENV", "UV_LOCKED")
 TRUST = {"UV_SYSTEM_CERTS": "true"}  # the roots that git and pip trust; may be set otherwise
 SETTINGS = {"UV_PYTHON_DOWNLOADS": "never", "UV_COMPILE_BYTECODE": "1", "UV_PROJECT_ENVIRONMENT": ".venv"}
-ENVIRONMENT = {
-    name: value for name, value in (TRUST | os.environ).items() if name not in MISLEADING
-} | SETTINGS
+ENVIRONMENT = {name: value for name, value in (TRUST | os.environ).items() if name not in MISLEADING} | SETTINGS
 
 
 def main() -> None:
