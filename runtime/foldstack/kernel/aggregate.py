@@ -13,7 +13,7 @@ from .upcasting import Upcasters
 
 S = TypeVar("S", bound=State)
 C = TypeVar("C", bound=Command)
-E = TypeVar("E", bound=Event)
+F = TypeVar("F", bound=Callable[..., Any])
 
 SNAPSHOT_EVERY = 20
 
@@ -66,10 +66,10 @@ class Aggregate(Generic[S]):
 
         return register
 
-    def evolves(self, event: type[E]) -> Callable[[Callable[[S, E], S]], Callable[[S, E], S]]:
-        """Registers `evolve(state, event)` for one event type."""
+    def evolves(self, event: type[Event]) -> Callable[[F], F]:
+        """Registers `evolve(state, event)` for one event type; may be stacked for several."""
 
-        def register(evolve: Callable[[S, E], S]) -> Callable[[S, E], S]:
+        def register(evolve: F) -> F:
             if event in self._evolve:
                 raise DefinitionError(f"{self.category}: {event.__name__} is evolved twice")
             self._evolve[event] = evolve

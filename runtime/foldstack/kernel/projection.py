@@ -11,7 +11,7 @@ from .messages import Event, State
 from .upcasting import StoredEvent
 
 R = TypeVar("R", bound=State)
-E = TypeVar("E", bound=Event)
+F = TypeVar("F", bound=Callable[..., Any])
 
 Number = int | Decimal
 Contribution = Mapping[str, Mapping[str, Number]]
@@ -48,10 +48,10 @@ class Projection(Generic[R]):
         self._handlers: dict[type[Event], Callable[[R | None, Any, EventMeta], R | None]] = {}
         self._contribute: Callable[[R], Contribution] | None = None
 
-    def on(self, event: type[E]) -> Callable[[Callable], Callable]:
+    def on(self, event: type[Event]) -> Callable[[F], F]:
         """Registers `handler(row, event, meta) -> row | None` for one event type of the aggregate."""
 
-        def register(handler: Callable[[R | None, E, EventMeta], R | None]) -> Callable:
+        def register(handler: F) -> F:
             if event not in self.of.events:
                 raise DefinitionError(
                     f"projection {self.name}: {event.__name__} is no event of {self.of.category}. A row is fed by one "

@@ -1,6 +1,6 @@
 """What a route's handler is given: the request as understood, and what it may do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
@@ -72,6 +72,7 @@ class CommandRequest(Generic[B]):
     executor: Executor
     reactor: Reactor
     inline: timedelta
+    environment: Mapping[str, str] = field(default_factory=dict)
     tips: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def new_id(self, *parts: str) -> str:

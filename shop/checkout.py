@@ -1,0 +1,33 @@
+"""How a claimed reservation becomes a purchase: three automations around one effect, the charge."""
+
+from foldstack import ReactionContext, Reactions
+
+from .payments import PaymentProvider
+from .product import ReleaseReservation, ReservationClaimed, SellReservation, product
+from .purchase import BeginPurchase, PurchaseBegan, PurchaseDeclined, PurchasePaid, SettlePurchase, purchase
+
+reactions = Reactions()
+
+
+@reactions.automation(on=ReservationClaimed, of=product)
+def begin_purchase(event: ReservationClaimed, context: ReactionContext) -> BeginPurchase:
+    return BeginPurchase(**event.model_dump())
+
+
+@reactions.effect(on=PurchaseBegan, of=purchase)
+def charge(event: PurchaseBegan, payments: PaymentProvider, context: ReactionContext) -> SettlePurchase:
+    """Repeats the same call, under the purchase's id, until the provider says yes or no."""
+    answer = payments.charge(event.purchase_id, event.amount, event.token, seconds=context.seconds)
+    return SettlePurchase(
+        purchase_id=event.purchase_id, paid=answer.succeeded, charge_id=answer.charge_id, reason=answer.reason
+    )
+
+
+@reactions.automation(on=PurchasePaid, of=purchase)
+def hand_over(event: PurchasePaid, context: ReactionContext) -> SellReservation:
+    return SellReservation(product_id=event.product_id, reservation_id=event.reservation_id)
+
+
+@reactions.automation(on=PurchaseDeclined, of=purchase)
+def give_back(event: PurchaseDeclined, context: ReactionContext) -> ReleaseReservation:
+    return ReleaseReservation(product_id=event.product_id, reservation_id=event.reservation_id)
