@@ -1,0 +1,228 @@
+"""The emulator of AWS's services: one child process on loopback, identity policies enforced."""
+
+import http.client
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from boto3.session import Session
+from botocore.config import Config
+
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+PATCHES = ("loopback", "stream-arn", "leading-keys", "policy-variables", "stream-records")
+
+_ENTRY = Path(__file__).resolve().parent / "emulator_patches.py"
+_KEYS = ("AccessKeyId", "SecretAccessKey", "SessionToken")
+_READY_SECONDS = 60.0
+_STOP_SECONDS = 15.0
+_TRIES = 3
+
+
+class EmulatorError(RuntimeError):
+    """The emulator did not start, or has gone."""
+
+
+class Emulator:
+    """`home` is private to this emulator: log, temporary files and, with `persist`, its data.
+
+    Data is written at a graceful stop only: a killed emulator forgets what it held since its start.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        port: int = 0,
+        persist: bool = False,
+        patches: Iterable[str] = PATCHES,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.home = home
+        self.port = port
+        self.region = REGION
+        self.account = ACCOUNT
+        self.persist = persist
+        self._fixed_port = port
+        self._patches = tuple(patches)
+        self._environment = dict(environment or {})
+        self._process: subprocess.Popen[bytes] | None = None
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        # Any other key is refused unless a role was assumed with it.
+        self._root_key = f"ROOT{secrets.token_hex(8).upper()}"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def log(self) -> Path:
+        return self.home / "emulator.log"
+
+    def start(self) -> "Emulator":
+        """Start and wait until it answers. A free port is taken by another now and then: then try the next."""
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for attempt in range(_TRIES):
+            self.port = self._fixed_port or _free_port()
+            self._process = self._launch()
+            try:
+                self._wait_until_ready()
+            except EmulatorError:
+                self.stop()
+                if self._fixed_port or attempt == _TRIES - 1:
+                    raise
+                continue
+            return self
+        raise AssertionError("unreachable")
+
+    def stop(self) -> None:
+        """Stop gracefully, then sweep the temporary files."""
+        process, self._process = self._process, None
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+        if process is not None:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdin:
+                process.stdin.close()
+        shutil.rmtree(self.home / "tmp", ignore_errors=True)
+
+    def client(self, service: str, credentials: Mapping[str, str] | None = None) -> Any:
+        """A boto3 client: the account's root, or whoever holds `credentials` (as AssumeRole answers them)."""
+        if credentials is not None:
+            return self._client(service, **{name: credentials[name] for name in _KEYS})
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._client(service, self._root_key, "root")
+            return self._clients[service]
+
+    def __enter__(self) -> "Emulator":
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _client(
+        self, service: str, AccessKeyId: str, SecretAccessKey: str, SessionToken: str | None = None
+    ) -> Any:
+        client: Any = Session().client
+        return client(
+            service,
+            endpoint_url=self.url,
+            region_name=self.region,
+            config=client_config(),
+            aws_access_key_id=AccessKeyId,
+            aws_secret_access_key=SecretAccessKey,
+            aws_session_token=SessionToken,
+        )
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        scratch = self.home / "tmp"
+        scratch.mkdir(mode=0o700, exist_ok=True)
+        with open(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-I", str(_ENTRY), *self._patches],
+                cwd=self.home,
+                env=self._surroundings(scratch),
+                # It stops itself when this pipe closes: no emulator outlives the process that started it.
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                umask=0o077,
+                start_new_session=True,
+            )
+
+    def _surroundings(self, scratch: Path) -> dict[str, str]:
+        kept = {
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(self.home / "state"),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(self.home / "s3"),
+        }
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(scratch),
+            "TMPDIR": str(scratch),
+            "LANG": "C.UTF-8",
+            "GATEWAY_PORT": str(self.port),
+            "BIND_HOST": "127.0.0.1",
+            "AUTH": "true",
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "SFTP_HOST": "127.0.0.1",
+            "LOG_LEVEL": "WARNING",
+            "MINISTACK_ACCOUNT_ID": self.account,
+            "MINISTACK_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": self._root_key,
+            "AWS_SECRET_ACCESS_KEY": "root",
+            # It would sweep and start containers where a Docker daemon is at hand.
+            "DOCKER_HOST": f"unix://{scratch / 'no-docker.sock'}",
+            **(kept if self.persist else {}),
+            **self._environment,
+        }
+
+    def _wait_until_ready(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + _READY_SECONDS
+        while time.monotonic() < deadline:
+            if self._healthy():
+                return
+            try:
+                code = self._process.wait(0.02)
+            except subprocess.TimeoutExpired:
+                continue
+            raise EmulatorError(f"the emulator ended with {code} before it was ready; {self._last_words()}")
+        raise EmulatorError(f"the emulator did not answer within {_READY_SECONDS:.0f} s; {self._last_words()}")
+
+    def _healthy(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/_ministack/health")
+            answer = connection.getresponse()
+            return answer.status == 200 and json.loads(answer.read())["auth"] == "enabled"
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def _last_words(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines()[-8:]
+        return f"its log {self.log} ends:\n" + "\n".join(lines)
+
+
+def client_config() -> Config:
+    """What every client of the emulator needs: no host prefixes, path-style buckets, no hidden retries."""
+    return Config(
+        inject_host_prefix=False,
+        s3={"addressing_style": "path"},
+        retries={"total_max_attempts": 1},
+        max_pool_connections=32,
+        connect_timeout=5,
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,268 @@
+"""The emulator's entry: small patches of ministack, each for one rule of AWS that it lacks, then its own main().
+
+Run as a script, in an isolated interpreter, with the names of the patches as arguments. Every patch touches
+private names, so another release of ministack is refused: read the patch again against it, then move the pin.
+"""
+
+import base64
+import dataclasses
+import importlib.metadata
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+PINNED = "1.5.33"
+
+_VARIABLE = re.compile(r"\$\{([^},]+)(?:,\s*'([^']*)')?\}")
+_KEY_EQUALS = re.compile(r"(#?[\w.-]+)\s*=\s*(:\w+)")
+# No tenant's key: a request whose keys cannot be read must match no pattern but "*".
+_UNREADABLE = "\x00unreadable"
+
+
+def loopback() -> None:
+    """Every listener binds loopback: the emulator's MQTT, SFTP and DSQL fronts name 0.0.0.0 themselves."""
+    bind = socket.socket.bind
+
+    def bind_loopback(self: socket.socket, address: Any) -> None:
+        if self.family == socket.AF_INET and address[0] in ("", "0.0.0.0"):
+            address = ("127.0.0.1", *address[1:])
+        elif self.family == socket.AF_INET6 and address[0] in ("", "::"):
+            address = ("::1", *address[1:])
+        bind(self, address)
+
+    socket.socket.bind = bind_loopback  # type: ignore[method-assign]
+
+
+def stream_arn() -> None:
+    """A DynamoDB stream is a resource of its own: the policy is checked on the stream's exact ARN."""
+    from ministack.core import iam_actions
+
+    original = iam_actions.extract_resource_arn
+
+    def extract_resource_arn(service: str, method: str, path: str, headers: dict, body: bytes, *rest: Any) -> str:
+        if service != "dynamodbstreams":
+            return original(service, method, path, headers, body, *rest)
+        request = _json(body)
+        iterator = request.get("ShardIterator")
+        if isinstance(iterator, str):
+            request = _json(_decoded(iterator))
+            return request.get("arn") or "*"
+        return request.get("StreamArn") or "*"
+
+    iam_actions.extract_resource_arn = extract_resource_arn
+
+
+def leading_keys() -> None:
+    """`dynamodb:LeadingKeys`: the partition keys a request names, judged table by table."""
+    from ministack.core import iam_actions, iam_evaluator
+
+    context_of, resolve = iam_actions.dynamodb_service_context, iam_evaluator._resolve_condition_key
+
+    def service_context(body: bytes) -> dict:
+        return {**context_of(body), "dynamodb:LeadingKeys": _keys_by_table(_json(body))}
+
+    def resolve_condition_key(key: str, context: Any) -> Any:
+        value = resolve(key, context)
+        if key.lower() != "dynamodb:leadingkeys" or not isinstance(value, dict):
+            return value
+        table = context.resource_arn.split(":table/", 1)[-1].split("/", 1)[0]
+        return value.get(table)
+
+    iam_actions.dynamodb_service_context = service_context
+    iam_evaluator._resolve_condition_key = resolve_condition_key
+
+
+def policy_variables() -> None:
+    """`${aws:PrincipalTag/tenant}` and its like, in resources and in conditions."""
+    from ministack.core import iam_evaluator
+
+    first_match = iam_evaluator._first_match
+
+    def substituted(statement: Any, context: Any) -> Any:
+        def text(value: Any) -> str:
+            return _VARIABLE.sub(lambda found: _value_of(found, context), str(value))
+
+        conditions = {
+            operator: {k: [text(x) for x in (v if isinstance(v, list) else [v])] for k, v in block.items()}
+            for operator, block in statement.conditions.items()
+        }
+        return dataclasses.replace(
+            statement,
+            resources=[text(x) for x in statement.resources],
+            not_resources=[text(x) for x in statement.not_resources],
+            conditions=conditions,
+        )
+
+    def first_match_substituted(context: Any, statements: list, effect: str) -> Any:
+        ready = []
+        for statement in statements:
+            if "${" in repr(statement):
+                try:
+                    statement = substituted(statement, context)
+                except LookupError:
+                    # A permission that depends on what is not there grants nothing; a denial stays as written.
+                    if statement.effect == "Allow":
+                        continue
+            ready.append(statement)
+        return first_match(context, ready, effect)
+
+    def _value_of(found: re.Match[str], context: Any) -> str:
+        name, default = found.group(1).strip(), found.group(2)
+        if name in ("*", "?", "$"):
+            raise LookupError(f"${{{name}}} as a literal is not emulated")
+        value = iam_evaluator._resolve_condition_key(name, context)
+        if isinstance(value, list):
+            value = value[0] if len(value) == 1 else None
+        value = default if value is None else str(value)
+        if value is None or "*" in value or "?" in value:
+            raise LookupError(name)
+        return value
+
+    iam_evaluator._first_match = first_match_substituted
+
+
+def stream_records() -> None:
+    """What a table's stream still holds is kept with the table: a commit that was not relayed is not lost."""
+    from ministack.services import dynamodb
+
+    state_of, restore = dynamodb.get_state, dynamodb.load_persisted_state
+
+    def get_state() -> dict:
+        return {
+            **state_of(),
+            "stream_records": dynamodb._stream_records,
+            "stream_trimmed": dynamodb._stream_trimmed,
+        }
+
+    def load_persisted_state(data: dict) -> None:
+        restore(data)
+        dynamodb._stream_records.update(data.get("stream_records", {}))
+        dynamodb._stream_trimmed.update(data.get("stream_trimmed", {}))
+
+    dynamodb.get_state = get_state
+    dynamodb.load_persisted_state = load_persisted_state
+
+
+PATCHES: dict[str, Callable[[], None]] = {
+    "loopback": loopback,
+    "stream-arn": stream_arn,
+    "leading-keys": leading_keys,
+    "policy-variables": policy_variables,
+    "stream-records": stream_records,
+}
+
+
+def apply(names: list[str]) -> None:
+    """Apply patches by name. Another ministack than the pinned one, or an unknown name, ends the process."""
+    found = importlib.metadata.version("ministack")
+    if found != PINNED:
+        raise SystemExit(
+            f"ministack {found} is installed, the patches in {__file__} were written against {PINNED}:"
+            " install that one, or read each patch against the new source and move the pin"
+        )
+    for name in names:
+        if name not in PATCHES:
+            raise SystemExit(f"no patch is called {name!r}; there are {', '.join(PATCHES)}")
+        PATCHES[name]()
+
+
+def _keys_by_table(request: dict) -> dict[str, list[str]]:
+    """Table name -> partition keys named by the request; a table that is scanned as a whole is left out."""
+    if "Statement" in request or "TransactStatements" in request or "Statements" in request:
+        return {"*": [_UNREADABLE]}  # PartiQL is checked on "*"
+    keys: dict[str, list[str]] = {}
+
+    def add(table: Any, item: Any) -> None:
+        name = _table_name(table)
+        value = _scalar((item or {}).get(_partition_key(name, None)))
+        keys.setdefault(name, []).append(_UNREADABLE if value is None else value)
+
+    table = request.get("TableName")
+    if "TransactItems" in request:
+        for operation in (op for item in request["TransactItems"] for op in item.values()):
+            add(operation.get("TableName"), operation.get("Key") or operation.get("Item"))
+    elif isinstance(request.get("RequestItems"), dict):
+        for name, wanted in request["RequestItems"].items():
+            rows = wanted.get("Keys", []) if isinstance(wanted, dict) else [o for r in wanted for o in r.values()]
+            for row in rows:
+                add(name, row if isinstance(wanted, dict) else row.get("Key") or row.get("Item"))
+    elif "Key" in request or "Item" in request:
+        add(table, request.get("Key") or request.get("Item"))
+    elif "KeyConditionExpression" in request or "KeyConditions" in request:
+        keys[_table_name(table)] = [_queried_key(request)]
+    return keys
+
+
+def _queried_key(request: dict) -> str:
+    partition = _partition_key(_table_name(request.get("TableName")), request.get("IndexName"))
+    legacy = (request.get("KeyConditions") or {}).get(partition) or {}
+    if legacy.get("ComparisonOperator") == "EQ":
+        return _scalar(legacy["AttributeValueList"][0]) or _UNREADABLE
+    names = request.get("ExpressionAttributeNames") or {}
+    values = request.get("ExpressionAttributeValues") or {}
+    for name, value in _KEY_EQUALS.findall(request.get("KeyConditionExpression") or ""):
+        if names.get(name, name) == partition:
+            return _scalar(values.get(value)) or _UNREADABLE
+    return _UNREADABLE
+
+
+def _partition_key(table: str, index: str | None) -> str | None:
+    from ministack.services import dynamodb
+
+    found = dynamodb._tables.get(table)
+    if not found or index is None:
+        return found and found["pk_name"]
+    indexes = [*(found.get("GlobalSecondaryIndexes") or []), *(found.get("LocalSecondaryIndexes") or [])]
+    schemas = [entry["KeySchema"] for entry in indexes if entry.get("IndexName") == index]
+    return next((k["AttributeName"] for schema in schemas for k in schema if k["KeyType"] == "HASH"), None)
+
+
+def _table_name(table: Any) -> str:
+    name = table if isinstance(table, str) else ""
+    return name.split(":table/", 1)[-1].split("/", 1)[0]
+
+
+def _scalar(value: Any) -> str | None:
+    return str(next(iter(value.values()))) if isinstance(value, dict) and len(value) == 1 else None
+
+
+def _json(body: bytes) -> dict:
+    """The request's JSON; {} for anything else, which ministack's own handler then refuses."""
+    try:
+        found = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _decoded(iterator: str) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(iterator.encode("ascii", "replace"))
+    except ValueError:
+        return b"{}"
+
+
+def _stop_with_the_parent() -> None:
+    # Not through sys.stdin: its lock would be held while the interpreter ends.
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main() -> None:
+    names, sys.argv = sys.argv[1:], ["ministack"]
+    apply(names)
+    from ministack.app import main as serve
+
+    threading.Thread(target=_stop_with_the_parent, daemon=True).start()
+    serve()
+
+
+if __name__ == "__main__":
+    main()
