@@ -59,7 +59,8 @@ class QueryRequest:
 class CommandRequest(Generic[B]):
     """`body` is of the route's model; `url` the address of the API without a path.
 
-    `now` is the time to put into commands: in UTC, cut to milliseconds.
+    `now` is the time to put into commands: in UTC, cut to milliseconds. `tips` and `version` are what came of
+    it: the streams' tips for the consistency token, and the version of the last stream executed on.
     """
 
     tenant: Tenant
@@ -74,6 +75,7 @@ class CommandRequest(Generic[B]):
     inline: timedelta
     environment: Mapping[str, str] = field(default_factory=dict)
     tips: dict[tuple[str, str], int] = field(default_factory=dict)
+    version: int | None = None
 
     def new_id(self, *parts: str) -> str:
         """An id that a retry of the same request gets again, of no use to other tenants: 22 characters."""
@@ -85,6 +87,8 @@ class CommandRequest(Generic[B]):
             self.service.aggregate_of(type(command)), self.tenant, command, self.context, result
         )
         self._note(outcome)
+        if isinstance(outcome, Committed):
+            self.version = outcome.next - 1
         return outcome
 
     def settle(self, committed: Committed) -> bool:
