@@ -27,7 +27,8 @@ check:       ## format, lint, types, import contracts
 
 bench:       ## each number against its peer, in the same run
 	@$(PYTHON) bootstrap.py
-	$(BIN)/python -m benchmarks all $(ARGS)
+	$(BIN)/python -m benchmarks commands $(ARGS)
+	$(BIN)/python -m benchmarks coldstart $(ARGS)
 
 install:     ## only the environment
 	@$(PYTHON) bootstrap.py
