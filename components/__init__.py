@@ -1,7 +1,8 @@
 """Event sourcing and CQRS on AWS as Pulumi components."""
 
 from .arguments import ArgumentError
-from .event_sourced_service import DomainSource, EventSourcedService, EventSourcedServiceArgs
+from .domain_source import DomainSource
+from .event_sourced_service import EventSourcedService, EventSourcedServiceArgs
 from .handles import Authorizer, Commands, Domain, Events, Queries
 from .http_api import HttpApi, HttpApiArgs
 from .projection_pipeline import ProjectionPipeline, ProjectionPipelineArgs

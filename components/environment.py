@@ -1,6 +1,5 @@
 """The variables a function reads, derived from the same handles as its permissions. All values are strings."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,9 +41,9 @@ def secrets(handle: Handle) -> Variables:
     return {"FOLDSTACK_SECRETS": pulumi.Output.json_dumps(handle["secrets"], sort_keys=True)}
 
 
-def views(queries: Sequence[Handle]) -> Variables:
-    """To read or write views; two pipelines must not name a view alike."""
-    tables = pulumi.Output.all(*[each["view_tables"] for each in queries]).apply(_merged)
+def views(store: Handle, queries: Sequence[Handle]) -> Variables:
+    """To read or write views; they must be of the same store, and no two of one name."""
+    tables = pulumi.Output.all(store["commit_table_name"], *queries).apply(_merged)
     return {"FOLDSTACK_VIEW_TABLES": pulumi.Output.json_dumps(tables, sort_keys=True)}
 
 
@@ -74,10 +73,17 @@ def with_own(handle: Handle, variables: Variables) -> pulumi.Output[dict[str, st
     return pulumi.Output.all(handle["environment"], ours).apply(lambda both: {**both[0], **both[1]})
 
 
-def _merged(tables: Sequence[Any]) -> dict[str, Any]:
+def _merged(store_and_queries: Sequence[Any]) -> dict[str, Any]:
+    store, *queries = store_and_queries
     merged: dict[str, Any] = {}
-    for each in tables:
-        if twice := sorted(merged.keys() & each.keys()):
-            raise ValueError(f"queries: two pipelines have a view named {json.dumps(twice)}: rename one")
-        merged |= each
+    for each in queries:
+        tables = each["view_tables"]
+        if each["commit_table_name"] != store:
+            raise ValueError(
+                f"queries: the views {', '.join(sorted(tables))} are of the store {each['commit_table_name']}, "
+                f"and the commands of {store}: give each service a door of its own"
+            )
+        if twice := sorted(merged.keys() & tables.keys()):
+            raise ValueError(f"queries: two pipelines have a view {', '.join(twice)}: rename one of each")
+        merged |= tables
     return merged

@@ -1,40 +1,27 @@
 """EventSourcedService: the commit store of a domain, the functions that decide and act, and its events on a bus."""
 
-import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from . import alarms, bundle, environment, permissions, storage
+from . import domain_source, environment, permissions, storage
 from .arguments import NAME, Arguments
 from .consumer_queue import ConsumerQueue, commits_of, waiting_queue
+from .domain_source import DomainSource
 from .function import Function
 from .handles import Commands, Domain, Events
+from .relay import relay
 from .scope import Operations, Scope, operated
 
-ENTRY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 SECRET = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
 EVENT_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,127}")
 VARIABLE = re.compile(r"(?!FOLDSTACK_|AWS_|LAMBDA_|POWERTOOLS_)[A-Za-z][A-Za-z0-9_]*")
-TARGETS = ("arm64-python3.13", "x86_64-python3.13", "host")
-
 COMMANDS_TIMEOUT = 60
-RELAY_TIMEOUT = 60
 EFFECTS_TIMEOUT = 60
 MEMORY_MB = 1024
-
-
-class DomainSource(TypedDict):
-    """Where the domain's Python is."""
-
-    path: str
-    """The absolute path of the folder that the domain is imported from."""
-    entry: str
-    """Where its Service object is, "module:attribute"."""
 
 
 class EventSourcedServiceArgs(TypedDict):
@@ -84,17 +71,12 @@ class EventSourcedService(pulumi.ComponentResource):
         effect_types = arguments.names("effect_types", EVENT_TYPE, "a stored event type", [])
         effect_delay = arguments.integer("effect_delay_seconds", 0, 900, 15)
         epoch = arguments.integer("store_epoch", 1, 2**31 - 1, 1)
-        target_name = arguments.choice("target", TARGETS, TARGETS[0])
-        precompile = arguments.flag("precompile", False)
-        _check_domain(arguments)
+        source = domain_source.source(arguments)
         _check_environment(arguments, args)
         arguments.check()
-        target = bundle.target(target_name, precompile)
-        layer, code = _build(args["domain"], target)
+        built = source.build()
 
-        # The path differs from machine to machine: recorded, it would show in every preview.
-        recorded = {**args, "domain": {"entry": args["domain"]["entry"]}}
-        super().__init__("foldstack:index:EventSourcedService", name, recorded, opts)
+        super().__init__("foldstack:index:EventSourcedService", name, domain_source.without_path(args), opts)
         scope = operations.scope(self, name, service)
 
         commits = storage.table(scope, "commits", storage.COMMIT_KEYS, stream=True)
@@ -109,11 +91,11 @@ class EventSourcedService(pulumi.ComponentResource):
 
         domain: Domain = {
             "service": service,
-            "entry": args["domain"]["entry"],
-            "code": pulumi.FileArchive(str(code)),
-            "layer_arn": _layer(scope, layer, target).arn,
-            "runtime": target.runtime,
-            "architecture": target.architecture,
+            "entry": source.entry,
+            "code": pulumi.FileArchive(str(built.code)),
+            "layer_arn": _layer(scope, built).arn,
+            "runtime": built.target.runtime,
+            "architecture": built.target.architecture,
             "store_epoch": str(epoch),
             "environment": args.get("environment") or {},
         }
@@ -139,7 +121,7 @@ class EventSourcedService(pulumi.ComponentResource):
         }
 
         _commands(scope, commands, commands_queue)
-        _relay(scope, events, bus, parked, commits.stream_arn, failures)
+        relay(scope, events, bus, parked, commits.stream_arn, failures)
         effects_queue.subscribe(bus.name, commits_of(service, effect_types))
         _effects(scope, commands, effects_queue, parked)
 
@@ -171,53 +153,6 @@ def _commands(scope: Scope, commands: Commands, queue: ConsumerQueue) -> None:
     queue.drain_into(function)
 
 
-def _relay(
-    scope: Scope,
-    events: Events,
-    bus: aws.cloudwatch.EventBus,
-    parked: aws.sqs.Queue,
-    stream_arn: pulumi.Output[str],
-    failures: aws.s3.Bucket,
-) -> None:
-    function = Function(
-        scope,
-        "relay",
-        handler="foldstack.handlers.relay.handler",
-        domain=events["domain"],
-        variables={
-            **environment.bodies(events),
-            **environment.publishing(bus.name),
-            **environment.parking(parked.url),
-        },
-        statements=[
-            *permissions.read_stream(stream_arn),
-            *permissions.read_bodies(events),
-            *permissions.publish(bus.arn),
-            *permissions.send("Park", parked.arn),
-            *permissions.keep_failures(failures.arn),
-        ],
-        timeout=RELAY_TIMEOUT,
-        memory_mb=MEMORY_MB,
-    )
-    aws.lambda_.EventSourceMapping(
-        scope.child("relay-source"),
-        function_name=function.arn,
-        event_source_arn=stream_arn,
-        starting_position="TRIM_HORIZON",
-        batch_size=100,
-        parallelization_factor=1,
-        bisect_batch_on_function_error=True,
-        maximum_retry_attempts=10,
-        maximum_record_age_in_seconds=23 * 3600,
-        function_response_types=["ReportBatchItemFailures"],
-        filter_criteria={"filters": [{"pattern": json.dumps(COMMITS_WITH_EVENTS, sort_keys=True)}]},
-        destination_config={"on_failure": {"destination_arn": failures.arn}},
-        tags=scope.tags,
-        opts=scope.options(function.ready),
-    )
-    alarms.on_iterator_age(scope, "relay", function.name)
-
-
 def _effects(scope: Scope, commands: Commands, queue: ConsumerQueue, parked: aws.sqs.Queue) -> None:
     function = Function(
         scope,
@@ -241,36 +176,16 @@ def _effects(scope: Scope, commands: Commands, queue: ConsumerQueue, parked: aws
     queue.drain_into(function)
 
 
-COMMITS_WITH_EVENTS = {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"t": {"L": [{"exists": True}]}}}}
-"""The stream records the relay publishes. `exists` holds for leaves alone, so the attribute's type is named."""
-
-
-def _layer(scope: Scope, path: Path, target: bundle.Target) -> aws.lambda_.LayerVersion:
+def _layer(scope: Scope, built: domain_source.Built) -> aws.lambda_.LayerVersion:
     return aws.lambda_.LayerVersion(
         scope.child("layer"),
         # The provider makes no name for layers; two layers of one name are versions of each other.
         layer_name=f"{pulumi.get_project()}-{pulumi.get_stack()}-{scope.child('layer')}",
-        code=pulumi.FileArchive(str(path)),
-        compatible_runtimes=[target.runtime],
-        compatible_architectures=[target.architecture],
+        code=pulumi.FileArchive(str(built.layer)),
+        compatible_runtimes=[built.target.runtime],
+        compatible_architectures=[built.target.architecture],
         opts=scope.options(),
     )
-
-
-def _build(domain: DomainSource, target: bundle.Target) -> tuple[Path, Path]:
-    """The zips of the layer and of all functions."""
-    layer = bundle.layer(target)
-    sources = bundle.runtime_sources() | bundle.domain(Path(domain["path"]), domain["entry"].split(":")[0])
-    return layer, bundle.function(sources, target, [layer])
-
-
-def _check_domain(arguments: Arguments) -> None:
-    arguments.nested("domain", DomainSource)
-    arguments.text("domain.entry", ENTRY, '"module:attribute"')
-    path = arguments.text("domain.path", re.compile(r".+"), "the absolute path of a folder")
-    if path and not (Path(path).is_absolute() and Path(path).is_dir()):
-        mend = "make it from the program's own place, str(Path(__file__).resolve().parent)"
-        arguments.fault("domain.path", path, "the absolute path of a folder that exists", mend)
 
 
 def _check_environment(arguments: Arguments, args: EventSourcedServiceArgs) -> None:

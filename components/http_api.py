@@ -113,14 +113,14 @@ class _Routers:
     reserved_concurrency: int | None
 
     def for_all(self) -> Function:
-        variables = {**self._command_variables(), **environment.views(self.queries)}
+        variables = {**self._command_variables(), **environment.views(self.commands, self.queries)}
         return self._router("router", "all", variables, self._command_rights() + self._view_rights())
 
     def for_commands(self) -> Function:
         return self._router("commands", "commands", self._command_variables(), self._command_rights())
 
     def for_queries(self) -> Function:
-        variables = {**environment.commits(self.commands), **environment.views(self.queries)}
+        variables = {**environment.commits(self.commands), **environment.views(self.commands, self.queries)}
         rights = permissions.read_commits(self.commands) + self._view_rights()
         return self._router("queries", "queries", variables, rights)
 
@@ -154,7 +154,7 @@ class _Routers:
         return permissions.execute_commands(self.commands) + permissions.read_secrets(self.commands)
 
     def _view_rights(self) -> list[permissions.Statement]:
-        return [statement for each in self.queries for statement in permissions.read_views(each)]
+        return permissions.read_views(self.queries)
 
 
 def _serve(

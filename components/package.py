@@ -1,5 +1,6 @@
 """These components as a Pulumi package, for programs in other repositories and languages."""
 
+from importlib.metadata import version
 from typing import Any
 
 import pulumi
@@ -11,14 +12,13 @@ from .http_api import HttpApi
 from .projection_pipeline import ProjectionPipeline
 
 NAME = "foldstack"
-VERSION = "0.1.0"
 
 
 class Package(ComponentProvider):
     """Infers the package's schema from the components, and constructs them."""
 
     def __init__(self) -> None:
-        super().__init__([EventSourcedService, HttpApi, ProjectionPipeline], NAME, version=VERSION)
+        super().__init__([EventSourcedService, HttpApi, ProjectionPipeline], NAME, version=version(NAME))
 
     def map_inputs(self, inputs: Any, component_def: ComponentDefinition) -> Any:
         """As inherited, and a handle may also come whole, as the output of another component."""

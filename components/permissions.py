@@ -1,5 +1,6 @@
 """Least privilege: pure functions from a handle to the statements its holder's role gets, and no more."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -17,8 +18,11 @@ ON_EVERYTHING = {
 
 
 def policy(*statements: Statement) -> pulumi.Output[str]:
-    """The policy document of `statements`, byte-stable."""
-    return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": statements}, sort_keys=True)
+    """The policy document of `statements`, byte-stable. A statement about nothing is left out: IAM refuses it."""
+    some = pulumi.Output.from_input(list(statements)).apply(
+        lambda given: [statement for statement in given if statement.get("Resource") != []]
+    )
+    return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": some}, sort_keys=True)
 
 
 def trusted_by(service: str, account: pulumi.Input[str] | None = None) -> pulumi.Output[str]:
@@ -79,10 +83,10 @@ def sweep_commits(events: Handle) -> list[Statement]:
     ]
 
 
-def read_views(queries: Handle) -> list[Statement]:
-    """Read rows of views."""
+def read_views(queries: Sequence[Handle]) -> list[Statement]:
+    """Read rows of the views of some pipelines."""
     actions = ["dynamodb:GetItem", "dynamodb:Query"]
-    return [_allow("ReadViews", actions, _values(queries["view_table_arns"]))]
+    return [_allow("ReadViews", actions, _values(*[each["view_table_arns"] for each in queries]))]
 
 
 def write_views(queries: Handle) -> list[Statement]:
@@ -163,5 +167,5 @@ def _objects(bucket_arn: Any) -> pulumi.Output[str]:
     return pulumi.Output.concat(bucket_arn, "/*")
 
 
-def _values(by_name: Any) -> pulumi.Output[list[str]]:
-    return pulumi.Output.from_input(by_name).apply(lambda mapping: sorted(mapping.values()))
+def _values(*by_name: Any) -> pulumi.Output[list[str]]:
+    return pulumi.Output.all(*by_name).apply(lambda all_: sorted(arn for each in all_ for arn in each.values()))

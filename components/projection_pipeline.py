@@ -86,7 +86,7 @@ def _projector(scope: Scope, source: Handle, queries: Queries, queue: ConsumerQu
         domain=source["domain"],
         variables={
             **environment.commits(source),
-            **environment.views([queries]),
+            **environment.views(source, [queries]),
             **environment.parking(parked.url),
         },
         statements=[

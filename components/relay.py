@@ -1,0 +1,66 @@
+"""The relay: reads the commit table's stream and publishes each commit on the bus, per stream in order."""
+
+import json
+
+import pulumi
+import pulumi_aws as aws
+
+from . import alarms, environment, permissions
+from .function import Function
+from .handles import Events
+from .scope import Scope
+
+TIMEOUT = 60
+MEMORY_MB = 1024
+LONGEST_AGE = 23 * 3600  # a stream forgets after 24 hours
+
+COMMITS_WITH_EVENTS = {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"t": {"L": [{"exists": True}]}}}}
+"""The stream records the relay publishes. `exists` holds for leaves alone, so the attribute's type is named."""
+
+
+def relay(
+    scope: Scope,
+    events: Events,
+    bus: aws.cloudwatch.EventBus,
+    parked: aws.sqs.Queue,
+    stream_arn: pulumi.Output[str],
+    failures: aws.s3.Bucket,
+) -> None:
+    """What cannot be published is parked; records given up by Lambda keep their payload in `failures`."""
+    function = Function(
+        scope,
+        "relay",
+        handler="foldstack.handlers.relay.handler",
+        domain=events["domain"],
+        variables={
+            **environment.bodies(events),
+            **environment.publishing(bus.name),
+            **environment.parking(parked.url),
+        },
+        statements=[
+            *permissions.read_stream(stream_arn),
+            *permissions.read_bodies(events),
+            *permissions.publish(bus.arn),
+            *permissions.send("Park", parked.arn),
+            *permissions.keep_failures(failures.arn),
+        ],
+        timeout=TIMEOUT,
+        memory_mb=MEMORY_MB,
+    )
+    aws.lambda_.EventSourceMapping(
+        scope.child("relay-source"),
+        function_name=function.arn,
+        event_source_arn=stream_arn,
+        starting_position="TRIM_HORIZON",
+        batch_size=100,
+        parallelization_factor=1,
+        bisect_batch_on_function_error=True,
+        maximum_retry_attempts=10,
+        maximum_record_age_in_seconds=LONGEST_AGE,
+        function_response_types=["ReportBatchItemFailures"],
+        filter_criteria={"filters": [{"pattern": json.dumps(COMMITS_WITH_EVENTS, sort_keys=True)}]},
+        destination_config={"on_failure": {"destination_arn": failures.arn}},
+        tags=scope.tags,
+        opts=scope.options(function.ready),
+    )
+    alarms.on_iterator_age(scope, "relay", function.name)
