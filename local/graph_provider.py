@@ -8,14 +8,21 @@ from .arns import arn, has_arn
 from .autonaming import physical_name
 from .monitor import ProgramError, Registered, resource_class, reveal
 
-ACCOUNT, REGION = "123456789012", "eu-west-1"
-
 
 class GraphProvider:
     """For tests of the graph alone. Every declared text output gets a value that names its resource."""
 
-    def __init__(self, project: str, stack: str, *, preview: bool = False) -> None:
+    def __init__(
+        self,
+        project: str,
+        stack: str,
+        *,
+        preview: bool = False,
+        account: str = "123456789012",
+        region: str = "eu-west-1",
+    ) -> None:
         self._project, self._stack, self._preview = project, stack, preview
+        self._account, self._region = account, region
 
     def create(self, resource: Registered) -> tuple[str, dict[str, Any]]:
         if self._preview:
@@ -31,7 +38,7 @@ class GraphProvider:
         for key, kind in _types.resource_types(resource_class(resource.type)).items():
             if key not in resource.inputs and _types.unwrap_optional_type(kind) is str:
                 outputs[key] = f"{name}-{key}"
-        known = {"name": name, "bucket": name, "region": REGION}
+        known = {"name": name, "bucket": name, "region": self._region}
         if "arn" in outputs:
             known["arn"] = self._arn(resource.type, name)
         outputs |= {key: value for key, value in known.items() if key in outputs}
@@ -40,15 +47,14 @@ class GraphProvider:
     def _arn(self, type_: str, name: str) -> str:
         service = type_.split(":")[1].split("/")[0]
         if has_arn(type_):
-            return arn(type_, name, REGION, ACCOUNT)
-        return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{name}"
+            return arn(type_, name, self._region, self._account)
+        return f"arn:aws:{service}:{self._region}:{self._account}:{name}"
 
     def invoke(self, token: str, args: dict[str, Any], provider: str) -> dict[str, Any]:
         if token == "aws:index/getCallerIdentity:getCallerIdentity":
-            arn = f"arn:aws:iam::{ACCOUNT}:root"
-            return {"accountId": ACCOUNT, "arn": arn, "userId": ACCOUNT, "id": ACCOUNT}
+            account, root = self._account, f"arn:aws:iam::{self._account}:root"
+            return {"accountId": account, "arn": root, "userId": account, "id": account}
         if token == "aws:index/getRegion:getRegion":
-            return {"region": REGION, "name": REGION, "id": REGION, "description": REGION, "endpoint": ""}
-        raise ProgramError(
-            f"provider function {token} is not known here; known are getCallerIdentity and getRegion"
-        )
+            region = self._region
+            return {"region": region, "name": region, "id": region, "description": region, "endpoint": ""}
+        raise ProgramError(f"provider function {token} is not known here; known are getCallerIdentity and getRegion")

@@ -147,9 +147,7 @@ class Monitor(mocks.MockMonitor):
     RegisterStackInvokeTransform = RegisterStackTransform
 
     def RegisterResourceHook(self, request: Any) -> Any:
-        return self._refuse(
-            f"resource hook {request.name!r} is registered, and hooks are not run here: remove it"
-        )
+        return self._refuse(f"resource hook {request.name!r} is registered, and hooks are not run here: remove it")
 
     RegisterErrorHook = RegisterResourceHook
 
@@ -162,9 +160,7 @@ class Monitor(mocks.MockMonitor):
             "a component package (remote=True)": request.remote,
         }.items():
             if present:
-                raise ProgramError(
-                    f"{what} uses {feature}, which is not run here: remove it from the resource"
-                )
+                raise ProgramError(f"{what} uses {feature}, which is not run here: remove it from the resource")
         inputs = rpc.deserialize_properties(request.object, keep_unknowns=True)
         if not self._preview:
             for key, value in inputs.items():

@@ -43,9 +43,7 @@ class Deployment:
         found = self.of(type_, name)
         if len(found) != 1:
             there = sorted(str(r) for r in self.of(type_)) or sorted({r.type for r in self.resources})
-            raise LookupError(
-                f"{len(found)} resources {type_} {name or ''}, not 1; there are {', '.join(there)}"
-            )
+            raise LookupError(f"{len(found)} resources {type_} {name or ''}, not 1; there are {', '.join(there)}")
         return found[0]
 
     def children(self, parent: Registered) -> list[Registered]:

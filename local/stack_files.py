@@ -123,9 +123,7 @@ def _check_type(key: str, value: Any, declaration: dict[str, Any], file: Path) -
     if wanted is None:
         return
     if not _matches(value, wanted, declaration.get("items")):
-        raise StackFileError(
-            f"{file}: {key} must be of type {wanted}; it is {value!r} ({type(value).__name__})"
-        )
+        raise StackFileError(f"{file}: {key} must be of type {wanted}; it is {value!r} ({type(value).__name__})")
 
 
 def _matches(value: Any, wanted: str, items: dict[str, Any] | None = None) -> bool:
@@ -159,15 +157,11 @@ def _refuse_unknown(key: str, value: Any, declared: dict[str, Any], project: str
     elif namespace == "pulumi":
         if name == "autonaming" and isinstance(value, dict) and value.get("pattern") == _AUTONAMING:
             return
-        raise StackFileError(
-            f"{file}: {key} is not supported on the laptop, except autonaming by {_AUTONAMING}"
-        )
+        raise StackFileError(f"{file}: {key} is not supported on the laptop, except autonaming by {_AUTONAMING}")
     elif namespace == project:
         allowed = tuple(k.split(":", 1)[1] for k in declared if k.startswith(f"{project}:"))
     else:
-        raise StackFileError(
-            f"{file}: {key} is in no namespace known here: {project}, aws, pulumi, {LAPTOP_NAMESPACE}"
-        )
+        raise StackFileError(f"{file}: {key} is in no namespace known here: {project}, aws, pulumi, {LAPTOP_NAMESPACE}")
     if name not in allowed:
         raise StackFileError(
             f"{file}: unknown key {key}; known in {namespace}: {', '.join(sorted(allowed)) or 'none'}. "

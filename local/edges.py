@@ -1,0 +1,268 @@
+"""Who may reach whom: trust and resource policies, which the emulator does not enforce, checked on the graph.
+
+Every edge is judged as AWS would judge the call that runs over it; the first that AWS would refuse is an
+error that names both ends and what is missing.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .arns import name_of
+from .policy_documents import allows, denies
+from .resources.handler import Request, Site
+
+_STREAM_ACTIONS = (
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+)
+_QUEUE_ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+_FUNCTION_TIMEOUT = 3
+_VISIBILITY_TIMEOUT = 30
+
+
+class EdgeError(Exception):
+    """AWS would refuse a call between two resources of the graph."""
+
+
+@dataclass(frozen=True)
+class _Node:
+    type: str
+    name: str
+    id: str
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.type.rsplit(':', 1)[-1]} {self.name!r}"
+
+
+def check(requests: Iterable[Request], site: Site) -> None:
+    """Raise EdgeError for the first edge of the graph that AWS would refuse."""
+    graph = _Graph(requests, site)
+    for function in graph.of("aws:lambda/function:Function"):
+        _function_role(graph, function)
+        _buckets_of(graph, function)
+    for queue in graph.of("aws:sqs/queue:Queue"):
+        _redrive(graph, queue)
+    for mapping in graph.of("aws:lambda/eventSourceMapping:EventSourceMapping"):
+        _mapping(graph, mapping)
+    for target in graph.of("aws:cloudwatch/eventTarget:EventTarget"):
+        _rule_target(graph, target)
+    for schedule in graph.of("aws:scheduler/schedule:Schedule"):
+        _schedule(graph, schedule)
+    for route in graph.of("aws:apigatewayv2/route:Route"):
+        _route(graph, route)
+
+
+class _Graph:
+    def __init__(self, requests: Iterable[Request], site: Site) -> None:
+        self.site = site
+        self._nodes = [
+            _Node(r.resource.type, r.resource.name, r.resource.id, r.inputs, r.resource.outputs) for r in requests
+        ]
+
+    def of(self, type_: str) -> Iterator[_Node]:
+        return (n for n in self._nodes if n.type == type_)
+
+    def find(self, type_: str, reference: str, asking: _Node) -> _Node:
+        """The node that an id, name, ARN or URL of this type refers to."""
+        for node in self.of(type_):
+            if reference in (node.id, *(node.outputs.get(k) for k in ("arn", "name", "url", "invokeArn"))):
+                return node
+        kind = type_.rsplit(":", 1)[-1]
+        raise EdgeError(f"{asking} refers to {kind} {reference}, which the program does not register")
+
+    def policies_of_role(self, role: _Node) -> list[Any]:
+        return [
+            n.inputs["policy"]
+            for n in self.of("aws:iam/rolePolicy:RolePolicy")
+            if name_of(n.inputs["role"]) == role.outputs["name"]
+        ]
+
+    def role(self, reference: str, service: str, asking: _Node, **context: str) -> _Node:
+        """The role, when its trust policy lets the service assume it."""
+        role = self.find("aws:iam/role:Role", reference, asking)
+        trust = role.inputs["assumeRolePolicy"]
+        context = {"aws:SourceAccount": self.site.account, **context}
+        if not allows([trust], "sts:AssumeRole", role.outputs["arn"], principal=service, context=context):
+            raise EdgeError(f"{asking} -> {role}: its trust policy does not let {service} assume it")
+        return role
+
+    def queue_policies(self, queue: _Node) -> list[Any]:
+        own = [queue.inputs["policy"]] if queue.inputs.get("policy") else []
+        return own + [
+            n.inputs["policy"]
+            for n in self.of("aws:sqs/queuePolicy:QueuePolicy")
+            if n.inputs["queueUrl"] == queue.outputs["url"]
+        ]
+
+    def function_policy(self, function: _Node) -> dict[str, Any]:
+        return {
+            "Statement": [
+                _permission_statement(n.inputs)
+                for n in self.of("aws:lambda/permission:Permission")
+                if name_of(n.inputs["function"]) == function.outputs["name"]
+            ]
+        }
+
+
+def _function_role(graph: _Graph, function: _Node) -> None:
+    graph.role(function.inputs["role"], "lambda.amazonaws.com", function)
+
+
+def _buckets_of(graph: _Graph, function: _Node) -> None:
+    """What a role is granted on a bucket, the bucket's own policy must not deny."""
+    role = graph.find("aws:iam/role:Role", function.inputs["role"], function)
+    granted = graph.policies_of_role(role)
+    context = {"aws:SecureTransport": "true", "aws:PrincipalArn": role.outputs["arn"]}
+    for policy in graph.of("aws:s3/bucketPolicy:BucketPolicy"):
+        objects = f"arn:aws:s3:::{policy.inputs['bucket']}/any"
+        for action in ("s3:GetObject", "s3:PutObject"):
+            if allows(granted, action, objects) and denies(
+                [policy.inputs["policy"]], action, objects, principal=role.outputs["arn"], context=context
+            ):
+                raise EdgeError(f"{function} -> bucket of {policy}: the bucket policy denies {action} to {role}")
+
+
+def _redrive(graph: _Graph, queue: _Node) -> None:
+    redrive = _json(queue.inputs.get("redrivePolicy"))
+    if not redrive:
+        return
+    dead = graph.find("aws:sqs/queue:Queue", redrive["deadLetterTargetArn"], queue)
+    edge = f"{queue} -> dead-letter {dead}"
+    if bool(queue.inputs.get("fifoQueue")) != bool(dead.inputs.get("fifoQueue")):
+        raise EdgeError(f"{edge}: one is FIFO and the other is not")
+    allowed = _json(dead.inputs.get("redriveAllowPolicy")) or {"redrivePermission": "allowAll"}
+    if allowed["redrivePermission"] != "allowAll" and queue.outputs["arn"] not in allowed.get("sourceQueueArns", []):
+        raise EdgeError(f"{edge}: its redriveAllowPolicy does not name this queue as a source")
+
+
+def _mapping(graph: _Graph, mapping: _Node) -> None:
+    function = graph.find("aws:lambda/function:Function", mapping.inputs["functionName"], mapping)
+    role = graph.find("aws:iam/role:Role", function.inputs["role"], function)
+    source = mapping.inputs["eventSourceArn"]
+    if source.split(":")[2] == "sqs":
+        queue = graph.find("aws:sqs/queue:Queue", source, mapping)
+        edge, actions = f"{mapping}: {queue} -> {function}", _QUEUE_ACTIONS
+        _queue_limits(edge, mapping, queue, function)
+    else:
+        tables = graph.of("aws:dynamodb/table:Table")
+        table = next((t for t in tables if t.outputs.get("streamArn") == source), None)
+        if table is None:
+            raise EdgeError(f"{mapping} reads {source}, which is no stream of a table that the program registers")
+        edge, actions = f"{mapping}: stream of {table} -> {function}", _STREAM_ACTIONS
+    _may(graph, role, edge, [(action, source) for action in actions])
+    failure = (mapping.inputs.get("destinationConfig") or {}).get("onFailure") or {}
+    if destination := failure.get("destinationArn"):
+        _may(graph, role, f"{mapping}: failures -> {destination}", _failure_actions(destination))
+
+
+def _queue_limits(edge: str, mapping: _Node, queue: _Node, function: _Node) -> None:
+    visibility = queue.inputs.get("visibilityTimeoutSeconds", _VISIBILITY_TIMEOUT)
+    timeout = function.inputs.get("timeout", _FUNCTION_TIMEOUT)
+    if visibility < timeout:
+        raise EdgeError(f"{edge}: the queue's visibility timeout, {visibility} s, is below the function's, {timeout} s")
+    window = mapping.inputs.get("maximumBatchingWindowInSeconds", 0)
+    if mapping.inputs.get("batchSize", 10) > 10 and window < 1:
+        raise EdgeError(f"{edge}: a batchSize above 10 needs maximumBatchingWindowInSeconds of 1 or more")
+
+
+def _failure_actions(destination: str) -> list[tuple[str, str]]:
+    if destination.split(":")[2] == "s3":
+        return [("s3:PutObject", f"{destination}/aws/lambda/any"), ("s3:ListBucket", destination)]
+    return [("sqs:SendMessage", destination)]
+
+
+def _rule_target(graph: _Graph, target: _Node) -> None:
+    rule = graph.find("aws:cloudwatch/eventRule:EventRule", target.inputs["rule"], target)
+    _deliver(graph, rule, target.inputs["arn"], target)
+    if dead := (target.inputs.get("deadLetterConfig") or {}).get("arn"):
+        _deliver(graph, rule, dead, target)
+
+
+def _deliver(graph: _Graph, rule: _Node, to: str, target: _Node) -> None:
+    service, context = "events.amazonaws.com", _source(graph, rule.outputs["arn"])
+    if to.split(":")[2] == "lambda":
+        function = graph.find("aws:lambda/function:Function", to, target)
+        _permitted(graph, f"{rule} -> {function}", function, service, context)
+        return
+    if to.split(":")[2] != "sqs":
+        raise EdgeError(f"{rule} -> {to}: the laptop delivers from a rule to queues and functions only")
+    queue = graph.find("aws:sqs/queue:Queue", to, target)
+    if not allows(graph.queue_policies(queue), "sqs:SendMessage", to, principal=service, context=context):
+        raise EdgeError(
+            f"{rule} -> {queue}: no queue policy allows sqs:SendMessage to {service} "
+            f"with aws:SourceArn {rule.outputs['arn']}"
+        )
+    if queue.inputs.get("fifoQueue") and not (target.inputs.get("sqsTarget") or {}).get("messageGroupId"):
+        raise EdgeError(f"{rule} -> {queue}: a FIFO queue needs sqsTarget.messageGroupId")
+
+
+def _schedule(graph: _Graph, schedule: _Node) -> None:
+    target, region, account = schedule.inputs["target"], graph.site.region, graph.site.account
+    group = f"arn:aws:scheduler:{region}:{account}:schedule-group/{schedule.outputs['groupName']}"
+    role = graph.role(target["roleArn"], "scheduler.amazonaws.com", schedule, **{"aws:SourceArn": group})
+    kind = target["arn"].split(":")[2]
+    if kind not in ("lambda", "sqs"):
+        raise EdgeError(f"{schedule} -> {target['arn']}: the laptop schedules functions and queues only")
+    action = "lambda:InvokeFunction" if kind == "lambda" else "sqs:SendMessage"
+    type_ = "aws:lambda/function:Function" if kind == "lambda" else "aws:sqs/queue:Queue"
+    to = graph.find(type_, target["arn"], schedule)
+    _may(graph, role, f"{schedule} -> {to}", [(action, target["arn"])])
+    if dead := (target.get("deadLetterConfig") or {}).get("arn"):
+        _may(graph, role, f"{schedule}: failures -> {dead}", [("sqs:SendMessage", dead)])
+
+
+def _route(graph: _Graph, route: _Node) -> None:
+    api = graph.find("aws:apigatewayv2/api:Api", route.inputs["apiId"], route)
+    to = name_of(route.inputs.get("target", "").replace("integrations/", ""))
+    integration = graph.find("aws:apigatewayv2/integration:Integration", to, route)
+    function = graph.find("aws:lambda/function:Function", integration.inputs["integrationUri"], integration)
+    key = route.inputs["routeKey"]
+    path = key if key == "$default" else "/".join(part.strip("/") for part in key.split(" ", 1))
+    source = f"{api.outputs['executionArn']}/$default/{path}"
+    edge = f"{api} route {key!r} -> {function}"
+    _permitted(graph, edge, function, "apigateway.amazonaws.com", _source(graph, source))
+
+
+def _permitted(graph: _Graph, edge: str, function: _Node, service: str, context: dict[str, str]) -> None:
+    policy = graph.function_policy(function)
+    if not allows([policy], "lambda:InvokeFunction", function.outputs["arn"], principal=service, context=context):
+        raise EdgeError(
+            f"{edge}: no Permission lets {service} invoke the function with aws:SourceArn {context['aws:SourceArn']}"
+        )
+
+
+def _permission_statement(inputs: dict[str, Any]) -> dict[str, Any]:
+    conditions: dict[str, Any] = {}
+    if "sourceArn" in inputs:
+        conditions["ArnLike"] = {"aws:SourceArn": inputs["sourceArn"]}
+    if "sourceAccount" in inputs:
+        conditions["StringEquals"] = {"aws:SourceAccount": inputs["sourceAccount"]}
+    kind = "Service" if inputs["principal"].endswith(".amazonaws.com") else "AWS"
+    return {
+        "Effect": "Allow",
+        "Principal": {kind: inputs["principal"]},
+        "Action": inputs["action"],
+        "Resource": "*",
+        "Condition": conditions,
+    }
+
+
+def _may(graph: _Graph, role: _Node, edge: str, needs: list[tuple[str, str]]) -> None:
+    policies = graph.policies_of_role(role)
+    refused = [action for action, resource in needs if not allows(policies, action, resource)]
+    if refused:
+        raise EdgeError(f"{edge}: {role} is not allowed {', '.join(refused)} on {needs[0][1]}")
+
+
+def _source(graph: _Graph, arn: str) -> dict[str, str]:
+    return {"aws:SourceArn": arn, "aws:SourceAccount": graph.site.account}
+
+
+def _json(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value

@@ -1,0 +1,36 @@
+"""One handler for each resource type that the laptop can hold, by its type token."""
+
+from . import (
+    apigatewayv2,
+    cloudwatch,
+    dynamodb,
+    events,
+    iam,
+    kms,
+    lambda_functions,
+    s3,
+    scheduler,
+    secretsmanager,
+    sqs,
+)
+from .handler import Handler, Request, Site
+
+HANDLERS: dict[str, Handler] = {
+    token: handler
+    for module in (
+        apigatewayv2,
+        cloudwatch,
+        dynamodb,
+        events,
+        iam,
+        kms,
+        lambda_functions,
+        s3,
+        scheduler,
+        secretsmanager,
+        sqs,
+    )
+    for token, handler in module.HANDLERS.items()
+}
+
+__all__ = ["HANDLERS", "Handler", "Request", "Site"]
