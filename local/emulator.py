@@ -20,7 +20,14 @@ from botocore.config import Config
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
-PATCHES = ("loopback", "stream-arn", "leading-keys", "policy-variables", "stream-records")
+PATCHES = (
+    "loopback",
+    "stream-arn",
+    "queue-batches",
+    "leading-keys",
+    "policy-variables",
+    "stream-records",
+)
 
 _ENTRY = Path(__file__).resolve().parent / "emulator_patches.py"
 _KEYS = ("AccessKeyId", "SecretAccessKey", "SessionToken")

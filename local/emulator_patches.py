@@ -58,6 +58,19 @@ def stream_arn() -> None:
     iam_actions.extract_resource_arn = extract_resource_arn
 
 
+def queue_batches() -> None:
+    """SQS has no permission for a batch: it is allowed, or not, as the single action."""
+    from ministack.core import iam_actions
+
+    original = iam_actions.extract_iam_action
+
+    def extract_iam_action(service: str, *rest: Any, **named: Any) -> str | None:
+        action = original(service, *rest, **named)
+        return action.removesuffix("Batch") if service == "sqs" and action else action
+
+    iam_actions.extract_iam_action = extract_iam_action
+
+
 def leading_keys() -> None:
     """`dynamodb:LeadingKeys`: the partition keys a request names, judged table by table."""
     from ministack.core import iam_actions, iam_evaluator
@@ -152,6 +165,7 @@ def stream_records() -> None:
 PATCHES: dict[str, Callable[[], None]] = {
     "loopback": loopback,
     "stream-arn": stream_arn,
+    "queue-batches": queue_batches,
     "leading-keys": leading_keys,
     "policy-variables": policy_variables,
     "stream-records": stream_records,
