@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from . import codec
 from .aggregate import Aggregate
@@ -31,6 +31,7 @@ LOAD_LIMIT = 20
 LEAST_BUDGET = 3.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.2
 
+R = TypeVar("R")
 MakeResult = Callable[[Sequence[Event], State], Any]
 
 
@@ -38,7 +39,8 @@ MakeResult = Callable[[Sequence[Event], State], Any]
 class Committed:
     """A command took effect: now, or earlier under the same id (`replayed`), or it had nothing to do (`first` is None).
 
-    `next` is the stream's tip that the answer is about; `result` what `execute` was asked to keep, as plain JSON.
+    `next` is the stream's tip that the answer is about; `result` what `execute` was asked to keep, as plain JSON;
+    `state` the stream's state then or later, None where an earlier answer is given without a look at the stream.
     """
 
     stream: StreamId
@@ -127,8 +129,8 @@ class Executor:
         stream = self.current(id, aggregate)
         known = stream.known.get(command_id)
         if known is None and stream.over:
-            row = self.store.find_id(id.tenant, command_id)
-            known = KnownCommand(row.request_hash, row.first) if row and row.stream == id else None
+            row = self.store.find_id(id, command_id)
+            known = KnownCommand(row.request_hash, row.first) if row else None
         return self.commit_at(id, known.first) if known else None
 
     def commit_at(self, id: StreamId, first: int) -> Commit | None:
@@ -181,7 +183,7 @@ class _Attempt:
         self.strict = strict
         self.make_result = result
         self.conflicts = 0
-        self.row_read_at: int | None = None
+        self.row_read_for: Stream | None = None
         start = executor.clock()
         left = (context.deadline - start) if context.deadline is not None else 0.0
         self.decide_until = start + max(LEAST_BUDGET, left / 2)
@@ -200,6 +202,8 @@ class _Attempt:
                     return self._committed(answer)
                 if isinstance(winner, IdRow):
                     return self._verified(winner.stream, KnownCommand(winner.request_hash, winner.first))
+                if winner.command_id == self.context.command_id:
+                    return self._own(winner)
                 confirmed = self._lost(winner)
             elif confirmed:
                 return self._settled(answer)
@@ -208,26 +212,35 @@ class _Attempt:
                 confirmed = True
 
     def _replay(self) -> Committed | None:
-        """The earlier answer, where this command id is known. The row is read after the load, and again
-        whenever the stream has moved, and only where the ring has dropped ids."""
+        """The earlier answer, where this command id is known. Its row is read only where the ring has dropped
+        ids, after the load and after every other load: what is folded commit by commit is seen in `known` first."""
         known = self.stream.known.get(self.context.command_id)
         if known is not None:
             return self._verified(self.stream.id, known)
-        if self.context.keyed and self.stream.over and self.row_read_at != self.stream.next:
-            self.row_read_at = self.stream.next
-            row = self.executor.store.find_id(self.stream.id.tenant, self.context.command_id)
-            if row is not None and row.stream == self.stream.id:
+        if self.context.keyed and self.stream.over and self.row_read_for is not self.stream:
+            self.row_read_for = self.stream
+            row = self.executor.store.find_id(self.stream.id, self.context.command_id)
+            if row is not None:
                 return self._verified(row.stream, KnownCommand(row.request_hash, row.first))
         return None
 
     def _verified(self, id: StreamId, known: KnownCommand) -> Committed:
-        if known.request_hash != self.context.request_hash:
-            raise KeyReuse("this key was used for another request; use a new key for a new request")
+        self._check_request(known.request_hash)
         commit = self.executor.commit_at(id, known.first)
         if commit is None or commit.command_id != self.context.command_id:
             raise BrokenChain(f"{id.key}: no commit of command {self.context.command_id} at {known.first}")
-        state = self.stream.state if id == self.stream.id else None
+        state = self.stream.state if id == self.stream.id and self.stream.next >= commit.next else None
         return Committed(id, commit.first, commit.next, commit.result, True, state, commit)
+
+    def _own(self, commit: Commit) -> Committed:
+        """This command's own commit was in its way: an earlier try of the same put, or a duplicate of the request."""
+        self._check_request(commit.request_hash)
+        self.stream.extend([commit])
+        return Committed(self.stream.id, commit.first, commit.next, commit.result, True, self.stream.state, commit)
+
+    def _check_request(self, request_hash: str) -> None:
+        if request_hash != self.context.request_hash:
+            raise KeyReuse("this key was used for another request; use a new key for a new request")
 
     def _decide(self) -> Commit | Rejection | PreconditionFailed | None:
         stream, context = self.stream, self.context
@@ -246,9 +259,8 @@ class _Attempt:
             snapshot = stream.snapshot_after(self.state_after, context.command_id, known)
             evicted = stream.evicted_by(context.command_id, known)
             if evicted:
-                self.executor.store.keep_ids(
-                    [IdRow(id, k.request_hash, stream.id, k.first) for id, k in evicted.items()]
-                )
+                rows = [IdRow(id, k.request_hash, stream.id, k.first) for id, k in evicted.items()]
+                self._insist(lambda: self.executor.store.keep_ids(rows), effect=False)
         self.prev_after = dict(stream.prev)
         for n, event in enumerate(decision, stream.next + 1):
             self.prev_after[event.type_name] = n
@@ -271,15 +283,20 @@ class _Attempt:
         )
 
     def _put(self, commit: Commit) -> Commit | IdRow | None:
-        """The identical put, until it is stored or its condition fails: a read-back would prove nothing."""
-        store, tries, doubt = self.executor.store, 0, False
+        append = self.executor.store.append_strict if self.strict else self.executor.store.append
+        return self._insist(lambda: append(commit), effect=True)
+
+    def _insist(self, request: Callable[[], R], *, effect: bool) -> R:
+        """The identical request, until its answer is definite: a read-back would prove nothing. Once an `effect`
+        is in doubt, until the deadline; what was only refused gives up with the decision."""
+        tries, doubt = 0, False
         while True:
             try:
-                return store.append_strict(commit) if self.strict else store.append(commit)
+                return request()
             except (StoreTimeout, StoreThrottled) as error:
-                doubt = doubt or isinstance(error, StoreTimeout)
                 tries += 1
-                if self.executor.clock() >= self.put_until:
+                doubt = doubt or (effect and isinstance(error, StoreTimeout))
+                if self.executor.clock() >= (self.put_until if doubt else self.decide_until):
                     if doubt:
                         raise OutcomeUnknown("the store did not say whether the command took effect") from error
                     raise Contention("the store is refusing writes to this stream; try again") from error
@@ -290,11 +307,8 @@ class _Attempt:
         return Committed(self.stream.id, commit.first, commit.next, commit.result, False, self.stream.state, commit)
 
     def _lost(self, winner: Commit) -> bool:
-        """Takes in what won, this command's own earlier put perhaps. Answers whether the stream has been
-        read consistently since."""
+        """Takes in what won. Answers whether the stream has been read consistently since."""
         self.stream.extend([winner])
-        if winner.command_id == self.context.command_id:
-            return False
         self.conflicts += 1
         if self.executor.clock() >= self.decide_until:
             raise Contention("other commands on this stream kept winning; nothing was done, try again")

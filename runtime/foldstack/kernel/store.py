@@ -9,7 +9,7 @@ from .keys import StreamId, Tenant
 
 
 class IdRow(NamedTuple):
-    """Where a command that fell out of its stream's ring was committed."""
+    """Where a command was committed that fell out of its stream's ring, or that was strict."""
 
     command_id: str
     request_hash: str
@@ -25,14 +25,19 @@ class Page(NamedTuple):
 
 
 class CommitStore(Protocol):
-    """Every method is one request, or raises StoreTimeout (it may be done) or StoreThrottled (it is not)."""
+    """Every method is one request, or raises StoreTimeout (it may be done) or StoreThrottled (it is not).
+
+    Id rows are of two kinds. A strict command's holds for its whole tenant. One that a ring dropped holds for its
+    stream alone: the same key on another stream is another command, and neither row may hide the other.
+    """
 
     def append(self, commit: Commit) -> Commit | None:
         """Puts the commit where nothing is at (stream, first): None. Else the commit that is there."""
         ...
 
     def append_strict(self, commit: Commit) -> Commit | IdRow | None:
-        """Like `append`, with the id row in the same transaction; the row where the id is known already."""
+        """Like `append`, with the tenant's id row in the same transaction. Else this command's own commit where it
+        is the one that is there, or the row where the id was used, or whatever commit is there."""
         ...
 
     def newest(self, stream: StreamId, limit: int, before: int | None = None, consistent: bool = False) -> Page:
@@ -43,12 +48,12 @@ class CommitStore(Protocol):
         """Commits oldest first, those with `first` from `version` on."""
         ...
 
-    def find_id(self, tenant: Tenant, command_id: str) -> IdRow | None:
-        """The id row, read consistently."""
+    def find_id(self, stream: StreamId, command_id: str) -> IdRow | None:
+        """The row that `keep_ids` stored for this stream, read consistently."""
         ...
 
     def keep_ids(self, rows: Sequence[IdRow]) -> None:
-        """Stores id rows; those that are there already stay."""
+        """Stores id rows, each for its own stream; again has no effect."""
         ...
 
 
@@ -57,7 +62,8 @@ class MemoryCommitStore:
 
     def __init__(self) -> None:
         self._streams: dict[str, dict[int, Commit]] = {}
-        self._ids: dict[tuple[str, str], IdRow] = {}
+        self._strict: dict[tuple[Tenant, str], IdRow] = {}
+        self._kept: dict[tuple[StreamId, str], IdRow] = {}
         self._lock = threading.Lock()
 
     def append(self, commit: Commit) -> Commit | None:
@@ -67,12 +73,15 @@ class MemoryCommitStore:
     def append_strict(self, commit: Commit) -> Commit | IdRow | None:
         key = (commit.stream.tenant, commit.command_id)
         with self._lock:
-            if key in self._ids:
-                return self._ids[key]
-            winner = self._put(commit)
-            if winner is None:
-                self._ids[key] = IdRow(commit.command_id, commit.request_hash, commit.stream, commit.first)
-            return winner
+            there = self._streams.get(commit.stream.key, {}).get(commit.first)
+            if there is not None and there.command_id == commit.command_id:
+                return there
+            if key in self._strict:
+                return self._strict[key]
+            if there is None:
+                self._put(commit)
+                self._strict[key] = IdRow(commit.command_id, commit.request_hash, commit.stream, commit.first)
+            return there
 
     def newest(self, stream: StreamId, limit: int, before: int | None = None, consistent: bool = False) -> Page:
         with self._lock:
@@ -86,14 +95,14 @@ class MemoryCommitStore:
             found = [items[v] for v in items if v >= version]
         return Page(found[:limit], len(found) > limit)
 
-    def find_id(self, tenant: Tenant, command_id: str) -> IdRow | None:
+    def find_id(self, stream: StreamId, command_id: str) -> IdRow | None:
         with self._lock:
-            return self._ids.get((tenant, command_id))
+            return self._kept.get((stream, command_id))
 
     def keep_ids(self, rows: Sequence[IdRow]) -> None:
         with self._lock:
             for row in rows:
-                self._ids.setdefault((row.stream.tenant, row.command_id), row)
+                self._kept[row.stream, row.command_id] = row
 
     def streams(self) -> Mapping[str, Sequence[Commit]]:
         """Everything stored, by partition key, oldest first."""
