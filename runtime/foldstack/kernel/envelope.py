@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .commit import Commit, event_id
-from .errors import UndecodableEvent
+from .errors import InvalidValue, UndecodableEvent
 from .keys import StreamId, Tenant
 from .upcasting import StoredEvent
 
@@ -111,5 +111,5 @@ class Envelope:
                 document.get("traceparent", ""),
                 document.get("replay", ""),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError, InvalidValue) as error:
             raise UndecodableEvent(f"not a {TYPE} envelope: {error!r}") from error

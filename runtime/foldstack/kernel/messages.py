@@ -10,7 +10,7 @@ from .errors import DefinitionError
 class Message(BaseModel):
     """What commands and events share. Fields are validated when made, and never change after."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)  # JSON has neither
 
     type_name: ClassVar[str] = ""
     schema_version: ClassVar[int] = 1
@@ -20,8 +20,10 @@ class Message(BaseModel):
         super().__pydantic_init_subclass__(**kwargs)
         cls.type_name = name or cls.__name__
         cls.schema_version = version
-        if version < 1 or any(c in cls.type_name for c in " #@|"):
-            raise DefinitionError(f"{cls.__qualname__}: a version from 1 on, and a name without space, #, @, |")
+        if version < 1 or any(c in ' #@|"\\' for c in cls.type_name) or not cls.type_name.isprintable():
+            raise DefinitionError(
+                f'{cls.__qualname__}: a version from 1 on, and a name without space, #, @, |, " and \\'
+            )
 
 
 class Command(Message):
@@ -35,4 +37,4 @@ class Event(Message):
 class State(BaseModel):
     """What a decider decides on, and what a projection keeps: frozen, with a default for every field."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)  # JSON has neither

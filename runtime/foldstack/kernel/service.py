@@ -36,6 +36,7 @@ class Service:
         api: Api | None = None,
         world: Callable[[Settings], Any] | None = None,
     ) -> None:
+        aggregates, projections = list(aggregates), list(projections)
         self.name = name
         self.aggregates = {a.category: a for a in aggregates}
         self.projections = {p.name: p for p in projections}
@@ -44,7 +45,7 @@ class Service:
         self.world = world
         self._deciders: dict[type[Command], Aggregate] = {}
         self.commands: dict[str, type[Command]] = {}
-        self._check(list(aggregates), list(projections))
+        self._check(aggregates, projections)
 
     def aggregate_of(self, command: type[Command]) -> Aggregate:
         try:

@@ -56,7 +56,12 @@ class Upcasters:
                     raise DefinitionError(
                         f"{owner}: {name} is at version {event.schema_version}, but nothing upcasts version {version}"
                     )
-        for name, version in self._chain:
+        for (name, version), (_, makes) in self._chain.items():
+            if loose := makes - self._types.keys() - {made for made, _ in self._chain}:
+                raise DefinitionError(
+                    f"{owner}: the upcaster of {name} version {version} makes {', '.join(sorted(loose))}; "
+                    f"no event of {owner} is called so"
+                )
             known = self._types.get(name)
             if known and version >= known.schema_version:
                 raise DefinitionError(
