@@ -2,6 +2,7 @@
 
     FoldstackError
     ├── DefinitionError     the domain is declared wrongly; raised when its module loads
+    ├── ConfigurationError  a function's environment is wrong; names the variable
     ├── InvalidValue        a value from outside breaks a rule; names the field
     ├── Unavailable         nothing is wrong with the request; try again (503, Retry-After)
     │   ├── Contention      other writers won until the time was over; no effect
@@ -26,6 +27,17 @@ class FoldstackError(Exception):
 
 class DefinitionError(FoldstackError):
     """The domain's own declarations contradict each other."""
+
+
+@dataclass
+class ConfigurationError(FoldstackError):
+    """`variable` is the environment variable, `reason` what is wrong with it."""
+
+    variable: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.variable} {self.reason}"
 
 
 @dataclass

@@ -1,0 +1,39 @@
+"""boto3 clients for functions: made when first asked for, and never slower to give up than a function.
+
+A request waits 1 s for a connection and 2 s for each read. With 3 attempts and the pauses between them that is 12 s
+at most; the commit table's client makes one attempt, because the executor repeats the identical put itself.
+"""
+
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from . import consumption
+
+CONNECT_SECONDS = 1
+READ_SECONDS = 2
+ATTEMPTS = 3
+
+
+@cache
+def client(service: str, attempts: int = ATTEMPTS) -> Any:
+    """The low-level client of `service` for this sandbox; `attempts` counts the first one."""
+    made = boto3.client(
+        service,
+        config=Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            tcp_keepalive=True,
+        ),
+    )
+    if service == "dynamodb":
+        consumption.watch(made)
+    return made
+
+
+def commit_table() -> Any:
+    """The DynamoDB client for commits: a lost answer is the executor's to resolve, not the SDK's."""
+    return client("dynamodb", attempts=1)

@@ -1,0 +1,125 @@
+"""What a function is told by its environment variables."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pydantic_core import from_json
+
+from ..kernel.errors import ConfigurationError
+
+_ROUTES = ("all", "commands", "queries")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Each property reads one FOLDSTACK_* variable. A function is given those it needs: asking for another raises
+    ConfigurationError naming it. Values are checked by `read`, when the function starts."""
+
+    variables: Mapping[str, str]
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str] | None = None) -> "Environment":
+        """From this process's environment; raises ConfigurationError for a value that can't be right."""
+        environment = cls(dict(os.environ if variables is None else variables))
+        _ = environment.store_epoch, environment.routes, environment.anonymous, environment.inline_seconds
+        if "FOLDSTACK_VIEW_TABLES" in environment.variables:
+            _ = environment.view_tables
+        _ = environment.secrets
+        return environment
+
+    @property
+    def domain(self) -> str:
+        """`module:attribute` of the Service."""
+        return self._text("DOMAIN")
+
+    @property
+    def service(self) -> str:
+        return self._text("SERVICE")
+
+    @property
+    def commit_table(self) -> str:
+        return self._text("COMMIT_TABLE")
+
+    @property
+    def id_table(self) -> str:
+        return self._text("ID_TABLE")
+
+    @property
+    def bodies_bucket(self) -> str:
+        return self._text("BODIES_BUCKET")
+
+    @property
+    def bus(self) -> str:
+        return self._text("BUS")
+
+    @property
+    def parked_queue(self) -> str:
+        """The URL of the parking queue."""
+        return self._text("PARKED_QUEUE")
+
+    @property
+    def store_epoch(self) -> int:
+        """Raised by a restore, which re-uses versions."""
+        return int(self._number("STORE_EPOCH", "1", whole=True))
+
+    @property
+    def inline_seconds(self) -> float:
+        """How long a request drives effects itself."""
+        return self._number("INLINE_SECONDS", "5", whole=False)
+
+    @cached_property
+    def view_tables(self) -> Mapping[str, str]:
+        """View name -> table name."""
+        return self._names("VIEW_TABLES", self._text("VIEW_TABLES"))
+
+    @cached_property
+    def secrets(self) -> Mapping[str, str]:
+        """Secret name -> ARN."""
+        return self._names("SECRETS", self._text("SECRETS", "{}"))
+
+    @property
+    def routes(self) -> str:
+        """`all`, `commands` or `queries`."""
+        return self._one_of("ROUTES", _ROUTES, "all")
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether the tenant may come from a header alone."""
+        return self._one_of("ANONYMOUS", ("true", "false"), "false") == "true"
+
+    def _text(self, name: str, default: str | None = None) -> str:
+        value = self.variables.get(f"FOLDSTACK_{name}") or default
+        if value is None:
+            raise ConfigurationError(
+                f"FOLDSTACK_{name}", "is not set, and this function needs it; the component that made it sets it"
+            )
+        return value
+
+    def _number(self, name: str, default: str, *, whole: bool) -> float:
+        text = self._text(name, default)
+        try:
+            value = int(text) if whole else float(text)
+        except ValueError:
+            value = -1
+        if not (1 if whole else 0) <= value < 2**53:
+            kind = "a whole number from 1 on" if whole else "a number of seconds"
+            raise ConfigurationError(f"FOLDSTACK_{name}", f"must be {kind}; it is {text!r}")
+        return value
+
+    def _one_of(self, name: str, allowed: tuple[str, ...], default: str) -> str:
+        value = self._text(name, default)
+        if value not in allowed:
+            raise ConfigurationError(f"FOLDSTACK_{name}", f"must be one of {', '.join(allowed)}; it is {value!r}")
+        return value
+
+    def _names(self, name: str, text: str) -> Mapping[str, str]:
+        try:
+            value: Any = from_json(text)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+            raise ConfigurationError(f"FOLDSTACK_{name}", f"must be a JSON object of texts; it is {text[:200]!r}")
+        return value
