@@ -60,7 +60,7 @@ class Deployer:
             self._site.project, self._site.stack, account=self._site.account, region=self._site.region
         ).invoke(token, args, provider)
 
-    def finish(self, graph: Iterable[Registered]) -> None:
+    def finish(self, graph: Iterable[Registered]) -> list[Request]:
         """Check every edge, delete what the program no longer registers, then connect the rest."""
         resources = [self._live[r.urn] for r in graph if r.urn in self._live]
         edges.check(resources, self._site)
@@ -69,6 +69,7 @@ class Deployer:
             record = self._state.records[request.resource.urn]
             with _naming(record):
                 HANDLERS[request.resource.type].wire(request, record)
+        return resources
 
     def _request(self, resource: Registered, handler: Handler) -> Request:
         known = handler.understood | handler.without_effect | {"region"}
@@ -81,14 +82,15 @@ class Deployer:
         inputs = dict(resource.inputs)
         if provider.tags and "tagsAll" in declared_outputs(resource.type):
             inputs["tags"] = {**provider.tags, **reveal(inputs.get("tags", {}))}
-        return Request(self._site, resource, inputs, replace_data=self._replace_data)
+        return Request(self._site, resource, inputs)
 
     def _apply(self, handler: Handler, request: Request) -> tuple[str, dict[str, Any]]:
         resource = request.resource
         stored = self._state.stored(request.inputs)
         request.inputs = reveal(request.inputs)
-        record = request.previous = self._find(resource)
+        record = self._find(resource)
         changed = _changes(record, stored, resource) if record else set()
+        request.changed = frozenset(changed)
         if record is None:
             record = self._create(handler, request, "create")
         elif changed & (handler.replaced_by | set(resource.options.replace_on_changes)):

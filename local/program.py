@@ -52,7 +52,7 @@ class Deployment:
 
 
 def deploy(
-    program: Callable[[], Any] | Path | str,
+    program: Callable[[], Any] | Path | str | StackFiles,
     *,
     stack: str = "test",
     project: str = "project",
@@ -62,16 +62,16 @@ def deploy(
 ) -> Deployment:
     """Run `program`, a function or the directory of a Pulumi.yaml, and return its graph.
 
-    A directory is read with its stack files; `config` goes over them (keys without a namespace are the
-    project's). With no `provider` nothing is created: outputs are made up, or unknown when `preview`.
-    Whatever the program raises comes out as it is. Runs leave nothing behind for the next one.
+    A directory is read with its stack files (StackFiles are those, read); `config` goes over them, keys
+    without a namespace being the project's. With no `provider` nothing is created: outputs are made up, or
+    unknown when `preview`. Whatever the program raises comes out as it is. Runs leave nothing behind.
     """
     if callable(program):
         values = {k if ":" in k else f"{project}:{k}": _text(v) for k, v in (config or {}).items()}
         files = StackFiles(Path.cwd(), Path.cwd(), project, stack, values)
         run: Callable[[], Any] = program
     else:
-        files = read_stack_files(Path(program), stack, overrides=config)
+        files = program if isinstance(program, StackFiles) else read_stack_files(Path(program), stack, overrides=config)
         run = lambda: runpy.run_path(str(files.main / "__main__.py"), run_name="__main__")  # noqa: E731
     provider = provider or GraphProvider(files.project, files.stack, preview=preview)
     monitor = Monitor(provider, preview=preview)

@@ -9,6 +9,9 @@ from typing import Any
 import yaml
 
 LAPTOP_NAMESPACE = "foldstack"
+STAND_IN_URL = "http://127.0.0.1:9"
+"""What a key with a stand-in holds until the stand-in runs: a port where nothing answers."""
+
 _LAPTOP_KEYS = ("standIns", "demo")
 _AWS_KEYS = ("region", "defaultTags", "allowedAccountIds", "forbiddenAccountIds")
 _AUTONAMING = "${project}-${stack}-${name}-${hex(6)}"
@@ -79,8 +82,10 @@ def read_stack_files(directory: Path, stack: str, overrides: Mapping[str, Any] |
     for key, value in given.items():
         _refuse_unknown(key, value, declared, name, stack_file)
         _refuse_encrypted(key, value, stack_file)
-    values = _with_defaults(given, declared, name, stack, stack_file)
     laptop = {k.split(":", 1)[1]: v for k, v in given.items() if k.startswith(f"{LAPTOP_NAMESPACE}:")}
+    stand_ins = _stand_ins(laptop.get("standIns") or {}, declared, name, stack_file)
+    given = {**dict.fromkeys(stand_ins, STAND_IN_URL), **given}
+    values = _with_defaults(given, declared, name, stack, stack_file)
     return StackFiles(
         directory=directory,
         main=(directory / project.get("main", ".")).resolve(),
@@ -88,7 +93,7 @@ def read_stack_files(directory: Path, stack: str, overrides: Mapping[str, Any] |
         stack=stack,
         config={k: text(v) for k, v in values.items() if not k.startswith(f"{LAPTOP_NAMESPACE}:")},
         secret_keys=frozenset(k for k, d in declared.items() if d.get("secret")),
-        stand_ins=_stand_ins(laptop.get("standIns") or {}, declared, name, stack_file),
+        stand_ins=stand_ins,
         demo=laptop.get("demo"),
     )
 

@@ -34,8 +34,7 @@ class Request:
     site: Site
     resource: Registered
     inputs: dict[str, Any]
-    previous: Record | None = None
-    replace_data: bool = False
+    changed: frozenset[str] = frozenset()
 
     def physical_name(self, key: str = "name", suffix: str = "") -> str:
         """The name the program gives, or the automatic one."""

@@ -58,6 +58,8 @@ class Function(Handler):
         }
     )
     replaced_by = frozenset({"name", "packageType"})
+    # Where the function host listens is another place after each start.
+    always = True
 
     def create(self, request: Request) -> tuple[str, Outputs]:
         name, site = request.physical_name(), request.site
@@ -70,7 +72,9 @@ class Function(Handler):
         return name, _function_outputs(request, name)
 
     def update(self, request: Request, record: Record) -> Outputs:
-        site = request.site
+        site, unchanged = request.site, not request.changed
+        if unchanged and record.outputs["proxyUrl"] == site.function_url(record.id):
+            return record.outputs
         site.client("lambda").update_function_configuration(
             FunctionName=record.id, Environment=_environment(site, record.id), **_emulated(request.inputs)
         )
@@ -209,6 +213,7 @@ def _function_outputs(request: Request, name: str) -> Outputs:
         "version": "$LATEST",
         "codeSha256": digest(code),
         "lastModified": datetime.now(UTC).isoformat(),
+        "proxyUrl": site.function_url(name),
     }
 
 

@@ -1,0 +1,193 @@
+"""The laptop cloud: a Pulumi program deployed whole into this process and its children, on loopback only."""
+
+import json
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from . import event_sources
+from .deployer import CheckingProvider, Deployer
+from .event_sources import EventSource, Faults
+from .function_host import FunctionSpec
+from .invocation import Invocation
+from .monitor import Secret, reveal
+from .parts import CloudError, Parts
+from .program import deploy
+from .progress import Progress, silent
+from .stack_files import read_stack_files
+from .state import write_private
+from .wiring import as_payload
+
+__all__ = ["HOME", "CloudError", "LaptopCloud"]
+
+HOME = ".foldstack"
+_OWN_PACKAGE = __name__.rpartition(".")[0]
+
+
+class LaptopCloud:
+    """`program` is the directory of a Pulumi.yaml; `home`, its `.foldstack` by default, is private to this cloud.
+
+    `port` is that of the AWS endpoint, HTTP APIs take the ports after it; without it all are free ones.
+    Use it as a context manager, or end with `down()`.
+    """
+
+    def __init__(self, program: Path, stack: str = "local", home: Path | None = None, port: int | None = None) -> None:
+        self.program = Path(program).resolve()
+        self.stack = stack
+        self.home = (home or self.program / HOME).resolve()
+        self._port = port
+        self._outputs: dict[str, Any] = {}
+        self._running: Parts | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secrets revealed."""
+        return self._outputs
+
+    @property
+    def sources(self) -> list[EventSource]:
+        """What reads streams and queues for the functions."""
+        return self._parts.wiring.sources
+
+    @property
+    def functions(self) -> list[FunctionSpec]:
+        return self._parts.wiring.functions
+
+    @property
+    def endpoint(self) -> str:
+        """Where AWS's services answer."""
+        return self._parts.emulator.url
+
+    @property
+    def logs(self) -> Path:
+        """The folder of log files: NAME.log for each function and stand-in."""
+        return self._parts.host.logs
+
+    @property
+    def child_pids(self) -> list[int]:
+        """Processes that must end with this cloud."""
+        parts = self._running
+        if parts is None:
+            return []
+        return [pid for pid in (parts.emulator.pid, *(s.pid for s in parts.stand_ins.values())) if pid]
+
+    def up(
+        self,
+        progress: Progress = silent,
+        faults: Faults | None = None,
+        *,
+        replace_data: bool = False,
+        config: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Deploy the program, or deploy it anew and change only what changed; answers the outputs.
+
+        `config` goes over the stack's files. An error of the first deployment leaves nothing running; after
+        a later one, what ran before runs on.
+        """
+        with self._lock:
+            first = self._running is None
+            try:
+                return self._up(progress, faults, replace_data, config or {})
+            except BaseException:
+                if first:
+                    self._stop(keep_data=False)
+                raise
+
+    def invoke(self, name: str, payload: Any = None) -> Invocation:
+        """Call a function by its logical or physical name; a payload that is no bytes is sent as JSON."""
+        name = self._parts.wiring.logical_names.get(name, name)
+        return self._parts.host.invoke(name, as_payload(payload))
+
+    def client(self, service: str) -> Any:
+        """A boto3 client as the account's root."""
+        return self._parts.emulator.client(service)
+
+    def wait_idle(self, timeout: float = 60.0) -> None:
+        """Wait until no source has anything left to hand on; TimeoutError names those that have."""
+        if not event_sources.wait_idle(self.sources, timeout):
+            busy = ", ".join(s.name for s in self.sources if not s.idle.is_set())
+            raise TimeoutError(f"after {timeout} s still at work: {busy or 'sources that feed each other'}")
+
+    def down(self, keep_data: bool = False) -> None:
+        """Stop everything. Data is removed, or kept for the next `up`."""
+        with self._lock:
+            self._stop(keep_data)
+
+    def __enter__(self) -> "LaptopCloud":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.down()
+
+    @property
+    def _parts(self) -> Parts:
+        if self._running is None:
+            raise CloudError("the cloud is not up: call up() first")
+        return self._running
+
+    def _up(
+        self, progress: Progress, faults: Faults | None, replace_data: bool, config: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        files = read_stack_files(self.program, self.stack, config)
+        progress.stage("starting the emulator and the function host")
+        parts = self._running = self._running or Parts(self.home, files, self._port)
+        files = read_stack_files(self.program, self.stack, {**parts.start_stand_ins(files, config), **config})
+        progress.stage("reading the program")
+        loaded = set(sys.modules)
+        try:
+            site = parts.site
+            checking = CheckingProvider(
+                site.project, site.stack, preview=True, account=site.account, region=site.region
+            )
+            preview = deploy(files, preview=True, provider=checking)
+            progress.total(sum(1 for r in preview.resources if r.custom))
+            progress.stage("provisioning")
+            deployer = Deployer(
+                site,
+                parts.state,
+                default_tags=files.default_tags,
+                replace_data=replace_data,
+                progress=progress.step,
+            )
+            try:
+                deployment = deploy(files, provider=deployer)
+                requests = deployer.finish(deployment.resources)
+            finally:
+                parts.state.save()
+        finally:
+            _forget_modules(set(sys.modules) - loaded, self.program)
+        progress.stage("starting functions and event sources")
+        parts.wiring.apply(requests, faults)
+        self._keep_outputs(deployment.exports)
+        return self._outputs
+
+    def _keep_outputs(self, exports: dict[str, Any]) -> None:
+        self._outputs = reveal(exports)
+        shown = {k: v for k, v in exports.items() if not _has_secret(v)}
+        write_private(self.home / "outputs.json", json.dumps(shown, indent=2, default=str) + "\n")
+
+    def _stop(self, keep_data: bool) -> None:
+        parts, self._running = self._running, None
+        if parts is not None:
+            parts.stop(keep_data)
+        self._outputs = {}
+
+
+def _has_secret(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_has_secret(v) for v in value.values())
+    if isinstance(value, list):
+        return any(_has_secret(v) for v in value)
+    return isinstance(value, Secret)
+
+
+def _forget_modules(names: set[str], program: Path) -> None:
+    """Drop the program's own modules, so that the next deployment reads them as they are then."""
+    for name in names:
+        file = getattr(sys.modules[name], "__file__", None)
+        own = name == _OWN_PACKAGE or name.startswith(f"{_OWN_PACKAGE}.")
+        if file and not own and Path(file).is_relative_to(program) and "site-packages" not in file:
+            del sys.modules[name]
