@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
@@ -11,30 +12,48 @@ LOG_RETENTION = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 
 """Days that CloudWatch Logs can keep a log group for."""
 
 
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with the argument at `path`."""
+
+    path: str
+    given: object
+    allowed: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: given {self.given!r}; allowed: {self.allowed}. To mend it: {self.mend}."
+
+
 class ArgumentError(ValueError):
     """A component was given arguments it cannot be built from; the message lists every fault."""
+
+    def __init__(self, component: str, faults: list[Fault]) -> None:
+        self.component = component
+        self.faults = faults
+        many = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        super().__init__("\n  - ".join([f"{component}: {many} in its arguments", *map(str, faults)]))
 
 
 class Arguments:
     """The arguments of one component: read them with the methods, then call `check` before the first child."""
 
     def __init__(self, component: str, name: str, args: Mapping[str, Any], shape: type) -> None:
-        self._title = f"{component} {name!r}"
+        self._component = f"{component} {name!r}"
         self._args = args
-        self._faults: list[str] = []
+        self._faults: list[Fault] = []
         self._known(args, shape, "")
         if not NAME.fullmatch(name):
             self.fault("name", name, "a-z, 0-9 and -, from a letter, at most 32", "choose another name")
 
     def fault(self, path: str, given: object, allowed: str, mend: str) -> None:
         """Note a fault at `path`; the values of `given` may be secret only if the caller hides them."""
-        self._faults.append(f"{path}: given {given!r}; allowed: {allowed}. To mend it: {mend}.")
+        self._faults.append(Fault(path, given, allowed, mend))
 
     def check(self) -> None:
         """Raise one ArgumentError with every fault noted so far."""
         if self._faults:
-            many = "1 fault" if len(self._faults) == 1 else f"{len(self._faults)} faults"
-            raise ArgumentError("\n  - ".join([f"{self._title}: {many} in its arguments", *self._faults]))
+            raise ArgumentError(self._component, self._faults)
 
     def nested(self, path: str, shape: type) -> Mapping[str, Any]:
         """The object at `path`, {} when left out; unknown keys in it are faults."""

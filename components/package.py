@@ -1,12 +1,17 @@
 """These components as a Pulumi package, for programs in other repositories and languages."""
 
+import re
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 import pulumi
-from pulumi.provider.experimental.analyzer import ComponentDefinition, PropertyDefinition
+from pulumi.provider import ConstructResult
+from pulumi.provider.experimental.analyzer import ComponentDefinition, PropertyDefinition, TypeDefinition
 from pulumi.provider.experimental.component import ComponentProvider
+from pulumi.provider.server import ComponentInitError
 
+from .arguments import ArgumentError
 from .event_sourced_service import EventSourcedService
 from .http_api import HttpApi
 from .projection_pipeline import ProjectionPipeline
@@ -20,9 +25,27 @@ class Package(ComponentProvider):
     def __init__(self) -> None:
         super().__init__([EventSourcedService, HttpApi, ProjectionPipeline], NAME, version=version(NAME))
 
+    def construct(
+        self, name: str, resource_type: str, inputs: Any, options: pulumi.ResourceOptions | None = None
+    ) -> ConstructResult:
+        """As inherited, with faults named as a package's caller writes arguments."""
+        try:
+            return super().construct(name, resource_type, inputs, options)
+        except ComponentInitError as error:
+            if not isinstance(error.inner, ArgumentError):
+                raise
+            faults = [replace(fault, path=_in_camel_case(fault.path)) for fault in error.inner.faults]
+            raise ArgumentError(error.inner.component, faults) from None
+
     def map_inputs(self, inputs: Any, component_def: ComponentDefinition) -> Any:
         """As inherited, and a handle may also come whole, as the output of another component."""
         return super().map_inputs(self._spread(inputs, component_def.inputs), component_def)
+
+    def map_complex_output(self, instance_val: Any, type_def: TypeDefinition) -> Any:
+        """As inherited; of an output field by field, so that a preview knows the fields that are known."""
+        if isinstance(instance_val, pulumi.Output):
+            instance_val = {name: instance_val[name] for name in type_def.properties_mapping.values()}
+        return super().map_complex_output(instance_val, type_def)
 
     def _spread(self, value: Any, properties: dict[str, PropertyDefinition]) -> dict[str, Any]:
         if isinstance(value, pulumi.Output):
@@ -40,3 +63,14 @@ class Package(ComponentProvider):
         """The fields of an object type, {} of anything else."""
         described = self.get_type_definition(definition) if definition.ref else None
         return described.properties if described else {}
+
+
+def _in_camel_case(path: str) -> str:
+    """`operations.log_retention_days` as `operations.logRetentionDays`; keys that a caller chose stay as they are."""
+    first, *inner = path.split(".")
+    ours = first in ("domain", "operations")
+    return ".".join([_camel(first), *(_camel(key) if ours else key for key in inner)])
+
+
+def _camel(key: str) -> str:
+    return re.sub(r"_([a-z])", lambda found: found[1].upper(), key)

@@ -14,8 +14,8 @@ TIMEOUT = 60
 MEMORY_MB = 1024
 LONGEST_AGE = 23 * 3600  # a stream forgets after 24 hours
 
-COMMITS_WITH_EVENTS = {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"t": {"L": [{"exists": True}]}}}}
-"""The stream records the relay publishes. `exists` holds for leaves alone, so the attribute's type is named."""
+COMMITS_WITH_EVENTS = {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"n": {"N": [{"exists": True}]}}}}
+"""New commits: what has a next version. `exists` holds for leaves alone, so the number inside is named."""
 
 
 def relay(

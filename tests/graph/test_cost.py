@@ -1,0 +1,60 @@
+"""What the stack costs while nobody uses it, at list prices of us-east-1, no free tier taken off."""
+
+from tests.graph.support import shop
+
+DOLLARS_A_MONTH = {
+    "aws:cloudwatch/metricAlarm:MetricAlarm": 0.10,
+    "aws:secretsmanager/secret:Secret": 0.40,
+    # A key of AWS's own, asked by each table at most every five minutes: 8,640 requests at 0.03 $ per 10,000.
+    "aws:dynamodb/table:Table": 0.026,
+}
+# Lambda keeps five long polls of 20 seconds open on a queue: 648,000 requests a month at 0.40 $ per million.
+POLLING_A_QUEUE = 5 * 3 * 60 * 24 * 30 * 0.40 / 1_000_000
+# Billed by use alone: nothing is stored or called in a stack at rest.
+BY_USE = {
+    "aws:apigatewayv2/api:Api",
+    "aws:apigatewayv2/authorizer:Authorizer",
+    "aws:apigatewayv2/integration:Integration",
+    "aws:apigatewayv2/route:Route",
+    "aws:apigatewayv2/stage:Stage",
+    "aws:cloudwatch/eventBus:EventBus",
+    "aws:cloudwatch/eventRule:EventRule",
+    "aws:cloudwatch/eventTarget:EventTarget",
+    "aws:cloudwatch/logGroup:LogGroup",
+    "aws:iam/role:Role",
+    "aws:iam/rolePolicy:RolePolicy",
+    "aws:lambda/function:Function",
+    "aws:lambda/layerVersion:LayerVersion",
+    "aws:lambda/permission:Permission",
+    "aws:s3/bucket:Bucket",
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+    "aws:s3/bucketPolicy:BucketPolicy",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+    "aws:s3/bucketVersioning:BucketVersioning",
+    "aws:scheduler/schedule:Schedule",
+    "aws:sqs/queue:Queue",
+    "aws:sqs/queuePolicy:QueuePolicy",
+}
+
+
+def idle(graph):
+    """Dollars a month; a resource of unknown price is an error, so that none slips in."""
+    total = 0.0
+    for each in graph.resources:
+        if each.type == "aws:lambda/eventSourceMapping:EventSourceMapping":
+            polls_a_queue = ":sqs:" in each.inputs["eventSourceArn"]  # reading a DynamoDB stream is free for Lambda
+            total += POLLING_A_QUEUE if polls_a_queue else 0
+        elif each.custom and each.type not in BY_USE:
+            total += DOLLARS_A_MONTH[each.type]
+    return total
+
+
+def test_a_stack_at_rest_costs_less_than_five_dollars_a_month():
+    assert 2 < idle(shop("dev")) < 3
+    assert idle(shop("dev", splitRouter=True)) < 5
+
+
+def test_alarms_are_counted():
+    assert len(shop("dev").of("aws:cloudwatch/metricAlarm:MetricAlarm")) == 16
+    assert len(shop("dev", splitRouter=True).of("aws:cloudwatch/metricAlarm:MetricAlarm")) == 18

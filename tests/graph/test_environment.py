@@ -1,0 +1,82 @@
+"""Variables: what components set is what the runtime reads. Not proven here: that each function has all it needs."""
+
+from collections import UserDict
+
+import pytest
+from foldstack.aws.environment import Environment
+from foldstack.kernel.errors import ConfigurationError
+
+from tests.graph.support import functions, shop
+
+SPLIT = shop("local", splitRouter=True)
+EVERY_FUNCTION = [*functions(shop("local")), *functions(SPLIT)]
+
+
+class Asked(UserDict):
+    """An empty environment that remembers what it was asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __contains__(self, name):
+        self.names.add(name)
+        return False
+
+    def get(self, name, default=None):
+        self.names.add(name)
+        return default
+
+
+def read_by_the_runtime():
+    asked = Asked()
+    environment = Environment(asked)
+    for name in (name for name, value in vars(Environment).items() if hasattr(value, "__get__")):
+        try:
+            getattr(environment, name)
+        except ConfigurationError:
+            continue
+    return asked.names
+
+
+def test_what_is_set_is_what_is_read():
+    given = {name for each in EVERY_FUNCTION for name in variables(each) if name.startswith("FOLDSTACK_")}
+    assert given == read_by_the_runtime()
+
+
+@pytest.mark.parametrize("function", EVERY_FUNCTION, ids=lambda each: each.name)
+def test_the_runtime_accepts_the_values(function):
+    environment = Environment.read(variables(function))
+    assert environment.domain == "shop:service"
+    assert environment.service == "shop"
+    assert environment.store_epoch == 1
+    assert environment.variables["POWERTOOLS_SERVICE_NAME"] == "shop"
+    assert environment.variables["POWERTOOLS_LOG_LEVEL"] == "INFO"
+    assert environment.variables["RESERVATION_MINUTES"] == "15"
+
+
+def test_variables_fit_into_a_function():
+    for each in EVERY_FUNCTION:
+        assert sum(len(name) + len(value) for name, value in variables(each).items()) < 4096
+
+
+def test_a_function_is_told_only_of_what_it_may_touch():
+    told = {each.name: {name for name in variables(each) if name.startswith("FOLDSTACK_")} for each in EVERY_FUNCTION}
+    everyone = {"FOLDSTACK_DOMAIN", "FOLDSTACK_SERVICE", "FOLDSTACK_STORE_EPOCH"}
+    store = everyone | {"FOLDSTACK_COMMIT_TABLE", "FOLDSTACK_BODIES_BUCKET"}
+    door = {"FOLDSTACK_ROUTES", "FOLDSTACK_ANONYMOUS"}
+    commands = store | {"FOLDSTACK_ID_TABLE"}
+    requests = commands | door | {"FOLDSTACK_SECRETS", "FOLDSTACK_INLINE_SECONDS"}
+    assert told == {
+        "shop-commands": commands,
+        "shop-relay": everyone | {"FOLDSTACK_BODIES_BUCKET", "FOLDSTACK_BUS", "FOLDSTACK_PARKED_QUEUE"},
+        "shop-effects": commands | {"FOLDSTACK_SECRETS", "FOLDSTACK_PARKED_QUEUE"},
+        "shop-views-projector": store | {"FOLDSTACK_VIEW_TABLES", "FOLDSTACK_PARKED_QUEUE"},
+        "shop-api-router": requests | {"FOLDSTACK_VIEW_TABLES"},
+        "shop-api-commands": requests,
+        "shop-api-queries": store | door | {"FOLDSTACK_VIEW_TABLES"},
+    }
+
+
+def variables(function):
+    return function.inputs["environment"]["variables"]

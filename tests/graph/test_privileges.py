@@ -1,0 +1,221 @@
+"""Who may do what. Not proven here: that it suffices; the laptop runs the functions under these very roles."""
+
+import pytest
+
+from components.permissions import ON_EVERYTHING
+from tests.graph.support import by_arn, document, functions, role_of, shop, statements_of
+
+GRAPHS = {
+    "local": lambda: shop("local"),
+    "dev": lambda: shop("dev"),
+    "split": lambda: shop("dev", splitRouter=True),
+}
+all_graphs = pytest.mark.parametrize("graph", [make() for make in GRAPHS.values()], ids=GRAPHS)
+
+APPEND = {"dynamodb:PutItem": {"shop-commits"}, "dynamodb:Query": {"shop-commits"}}
+REMEMBER = {"dynamodb:BatchWriteItem": {"shop-ids"}, "dynamodb:GetItem": {"shop-ids"}, "dynamodb:PutItem": {"shop-ids"}}
+BODIES = {"s3:GetObject": {"shop-bodies/*"}, "s3:PutObject": {"shop-bodies/*"}}
+SECRETS = {"secretsmanager:GetSecretValue": {"shop-secret-paymentProviderKey"}}
+VIEWS = {"shop-views-view-products", "shop-views-view-purchases"}
+READ_VIEWS = {"dynamodb:GetItem": VIEWS, "dynamodb:Query": VIEWS}
+READ_STORE = {"dynamodb:Query": {"shop-commits"}, "s3:GetObject": {"shop-bodies/*"}}
+
+
+def together(*grants):
+    merged = {}
+    for grant in grants:
+        for action, resources in grant.items():
+            merged[action] = merged.get(action, set()) | resources
+    return merged
+
+
+def consume(queue):
+    actions = ["ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage"]
+    return {f"sqs:{action}": {queue} for action in actions}
+
+
+def everyone(function):
+    logs = {f"{function}-logs:*"}
+    return {
+        "logs:CreateLogStream": logs,
+        "logs:PutLogEvents": logs,
+        "xray:PutTelemetryRecords": {"*"},
+        "xray:PutTraceSegments": {"*"},
+    }
+
+
+GRANTS = {
+    "shop-commands": together(APPEND, REMEMBER, BODIES, consume("shop-commands-queue")),
+    "shop-effects": together(
+        APPEND, REMEMBER, BODIES, SECRETS, consume("shop-effects-queue"), {"sqs:SendMessage": {"shop-parked"}}
+    ),
+    "shop-relay": {
+        "dynamodb:DescribeStream": {"shop-commits stream"},
+        "dynamodb:GetRecords": {"shop-commits stream"},
+        "dynamodb:GetShardIterator": {"shop-commits stream"},
+        "dynamodb:ListStreams": {"*"},
+        "events:PutEvents": {"shop-bus"},
+        "s3:GetObject": {"shop-bodies/*"},
+        "s3:ListBucket": {"shop-failures"},
+        "s3:PutObject": {"shop-failures/aws/lambda/*"},
+        "sqs:SendMessage": {"shop-parked"},
+    },
+    "shop-views-projector": together(
+        READ_STORE,
+        {"dynamodb:Scan": {"shop-commits"}},
+        {
+            f"dynamodb:{action}": VIEWS
+            for action in ("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem")
+        },
+        consume("shop-views-projector-queue"),
+        {"sqs:SendMessage": {"shop-views-parked"}},
+    ),
+    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, READ_VIEWS),
+    "shop-api-commands": together(APPEND, REMEMBER, BODIES, SECRETS),
+    "shop-api-queries": together(READ_STORE, READ_VIEWS),
+}
+
+
+@all_graphs
+def test_each_function_may_do_exactly_what_it_does(graph):
+    for function in functions(graph):
+        granted = grants(graph, role_of(graph, function))
+        assert granted == together(GRANTS[function.name], everyone(function.name)), function
+
+
+def test_all_grants_are_tested():
+    tested = {function.name for make in GRAPHS.values() for function in functions(make())}
+    assert tested == GRANTS.keys()
+
+
+@all_graphs
+def test_nobody_may_change_a_commit(graph):
+    for function in functions(graph):
+        for action, resources in grants(graph, role_of(graph, function)).items():
+            if "shop-commits" in resources:
+                assert action in {"dynamodb:PutItem", "dynamodb:Query", "dynamodb:Scan"}, function
+
+
+def test_the_sweep_may_invoke_the_projector_and_nothing_else():
+    (role,) = [each for each in shop("dev").of("aws:iam/role:Role") if each.name == "shop-views-sweep-role"]
+    assert grants(shop("dev"), role) == {
+        "lambda:InvokeFunction": {"shop-views-projector"},
+        "sqs:SendMessage": {"shop-views-projector-dead-letters"},
+    }
+
+
+@all_graphs
+def test_the_privilege_rule(graph):
+    checked = 0
+    for role in graph.of("aws:iam/role:Role"):
+        for statement in statements_of(graph, role):
+            assert faults(statement) == []
+            checked += 1
+    for kind, key in {
+        "aws:sqs/queuePolicy:QueuePolicy": "policy",
+        "aws:s3/bucketPolicy:BucketPolicy": "policy",
+    }.items():
+        for each in graph.of(kind):
+            for statement in document(each.inputs[key]):
+                assert faults(statement) == []
+                checked += 1
+    assert checked > 40
+
+
+@pytest.mark.parametrize(
+    ("actions", "resource"),
+    [
+        (["s3:*"], "arn:aws:s3:::bucket"),
+        (["dynamodb:Put*"], "arn:aws:dynamodb:::table/t"),
+        (["dynamodb:PutItem"], "*"),
+        (["xray:PutTraceSegments", "dynamodb:PutItem"], "*"),
+        (["s3:GetObject"], "arn:aws:s3:::buck*"),
+        (["s3:GetObject"], "arn:aws:s3:::*/*"),
+        (["s3:GetObject"], []),
+    ],
+)
+def test_the_privilege_rule_finds(actions, resource):
+    assert faults({"Effect": "Allow", "Action": actions, "Resource": resource})
+
+
+def faults(statement):
+    """What a statement says that it must not."""
+    if statement["Effect"] == "Deny":
+        return []
+    found = [f"{action}: * in an action" for action in actions_of(statement) if "*" in action]
+    resources = resources_of(statement)
+    if not resources:
+        found.append("about nothing: IAM refuses it")
+    for resource in resources:
+        if resource == "*":
+            found += [f"{action}: on *, without a reason" for action in actions_of(statement) - ON_EVERYTHING.keys()]
+        elif "*" in resource.removesuffix(":*").removesuffix("/*"):
+            found.append(f"{resource}: a * that does not stand after a complete name")
+    return found
+
+
+@all_graphs
+def test_statements_are_named_once_in_a_policy(graph):
+    """IAM refuses a policy in which two statements have one name."""
+    for role in graph.of("aws:iam/role:Role"):
+        names = [statement["Sid"] for statement in statements_of(graph, role)]
+        assert len(set(names)) == len(names) > 0
+
+
+def test_each_exception_has_a_reason_and_is_used():
+    assert all(len(reason.split()) > 3 for reason in ON_EVERYTHING.values())
+    used = {
+        action
+        for role in shop("dev").of("aws:iam/role:Role")
+        for statement in statements_of(shop("dev"), role)
+        if "*" in resources_of(statement)
+        for action in actions_of(statement)
+    }
+    assert used == ON_EVERYTHING.keys()
+
+
+@all_graphs
+def test_each_role_trusts_one_service(graph):
+    trusted = {}
+    for role in graph.of("aws:iam/role:Role"):
+        (statement,) = document(role.inputs["assumeRolePolicy"])
+        assert statement["Effect"] == "Allow"
+        assert statement["Action"] == "sts:AssumeRole"
+        trusted[role.name] = (statement["Principal"]["Service"], statement.get("Condition"))
+    scheduler = trusted.pop("shop-views-sweep-role")
+    assert scheduler == ("scheduler.amazonaws.com", {"StringEquals": {"aws:SourceAccount": "123456789012"}})
+    assert set(map(str, trusted.values())) == {str(("lambda.amazonaws.com", None))}
+
+
+def grants(graph, role):
+    """Action -> names of the resources in the program it may be done to."""
+    return together(
+        *(
+            {action: {described(graph, resource) for resource in resources_of(statement)}}
+            for statement in statements_of(graph, role)
+            for action in actions_of(statement)
+        )
+    )
+
+
+def described(graph, arn):
+    """An ARN as the name of its resource in the program, with what comes after the ARN."""
+    if arn == "*":
+        return arn
+    for ending in ("/aws/lambda/*", "/*", ":*", ""):
+        whole = arn.removesuffix(ending)
+        if arn.endswith(ending) and any(
+            whole in (r.outputs.get("arn"), r.outputs.get("streamArn")) for r in graph.resources
+        ):
+            resource = by_arn(graph, whole)
+            stream = " stream" if whole == resource.outputs.get("streamArn") else ""
+            return f"{resource.name}{stream}{ending}"
+    raise AssertionError(f"{arn} is no resource of the program")
+
+
+def actions_of(statement):
+    return set(statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]])
+
+
+def resources_of(statement):
+    return statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
