@@ -66,8 +66,8 @@ class Emulator:
         self._process: subprocess.Popen[bytes] | None = None
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
-        # Any other key is refused unless a role was assumed with it.
         self._root_key = f"ROOT{secrets.token_hex(8).upper()}"
+        self._mark = secrets.token_hex(8)
 
     @property
     def url(self) -> str:
@@ -130,9 +130,7 @@ class Emulator:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _client(
-        self, service: str, AccessKeyId: str, SecretAccessKey: str, SessionToken: str | None = None
-    ) -> Any:
+    def _client(self, service: str, AccessKeyId: str, SecretAccessKey: str, SessionToken: str | None = None) -> Any:
         client: Any = Session().client
         return client(
             service,
@@ -179,6 +177,8 @@ class Emulator:
             "SFTP_ENABLED": "0",
             "SFTP_HOST": "127.0.0.1",
             "LOG_LEVEL": "WARNING",
+            # Its health tells this, so that another emulator on the port is not taken for this one.
+            "MINISTACK_EDITION": self._mark,
             "MINISTACK_ACCOUNT_ID": self.account,
             "MINISTACK_REGION": self.region,
             "AWS_ACCESS_KEY_ID": self._root_key,
@@ -203,13 +203,13 @@ class Emulator:
         raise EmulatorError(f"the emulator did not answer within {_READY_SECONDS:.0f} s; {self._last_words()}")
 
     def _healthy(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
         try:
             connection.request("GET", "/_ministack/health")
             answer = connection.getresponse()
-            return answer.status == 200 and json.loads(answer.read())["auth"] == "enabled"
-        except OSError:
-            return False
+            return answer.status == 200 and json.loads(answer.read()).get("edition") == self._mark
+        except (OSError, http.client.HTTPException, ValueError):
+            return False  # nobody there yet, or somebody else
         finally:
             connection.close()
 

@@ -1,14 +1,19 @@
 """What any suite may ask for."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from local.emulator import Emulator
+if TYPE_CHECKING:
+    from local.emulator import Emulator
 
 
 @pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Emulator]":
     """The laptop cloud's emulator, on a free port: one for each test process, shared by its tests."""
+    # Suites that never ask for it do not pay for the SDK.
+    from local.emulator import Emulator
+
     with Emulator(tmp_path_factory.mktemp("emulator")) as running:
         yield running
