@@ -63,10 +63,7 @@ GRANTS = {
     "shop-views-projector": together(
         READ_STORE,
         {"dynamodb:Scan": {"shop-commits"}},
-        {
-            f"dynamodb:{action}": VIEWS
-            for action in ("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem")
-        },
+        {f"dynamodb:{action}": VIEWS for action in ("DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem")},
         consume("shop-views-projector-queue"),
         {"sqs:SendMessage": {"shop-views-parked"}},
     ),
