@@ -18,7 +18,7 @@ from .program import deploy
 from .progress import Progress, silent
 from .stack_files import read_stack_files
 from .state import write_private
-from .wiring import as_payload
+from .wiring import SourceStatus, as_payload
 
 __all__ = ["HOME", "CloudError", "LaptopCloud"]
 
@@ -39,6 +39,7 @@ class LaptopCloud:
         self.home = (home or self.program / HOME).resolve()
         self._port = port
         self._outputs: dict[str, Any] = {}
+        self._secret_outputs: set[str] = set()
         self._running: Parts | None = None
         self._lock = threading.Lock()
 
@@ -46,6 +47,11 @@ class LaptopCloud:
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secrets revealed."""
         return self._outputs
+
+    @property
+    def shown_outputs(self) -> dict[str, Any]:
+        """The outputs without those that hold a secret, as they are in outputs.json."""
+        return {k: v for k, v in self._outputs.items() if k not in self._secret_outputs}
 
     @property
     def sources(self) -> list[EventSource]:
@@ -95,6 +101,10 @@ class LaptopCloud:
                 if first:
                     self._stop(keep_data=False)
                 raise
+
+    def source_status(self) -> list[SourceStatus]:
+        """What each source reads for whom, and how far it is behind."""
+        return self._parts.wiring.status()
 
     def invoke(self, name: str, payload: Any = None) -> Invocation:
         """Call a function by its logical or physical name; a payload that is no bytes is sent as JSON."""
@@ -166,8 +176,9 @@ class LaptopCloud:
 
     def _keep_outputs(self, exports: dict[str, Any]) -> None:
         self._outputs = reveal(exports)
-        shown = {k: v for k, v in exports.items() if not _has_secret(v)}
-        write_private(self.home / "outputs.json", json.dumps(shown, indent=2, default=str) + "\n")
+        self._secret_outputs = {k for k, v in exports.items() if _has_secret(v)}
+        text = json.dumps(self.shown_outputs, indent=2, sort_keys=True, default=str)
+        write_private(self.home / "outputs.json", text + "\n")
 
     def _stop(self, keep_data: bool) -> None:
         parts, self._running = self._running, None

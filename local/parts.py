@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import shutil
 import socket
 import threading
@@ -35,7 +36,7 @@ class Parts:
 
     def __init__(self, home: Path, files: StackFiles, port: int | None = None) -> None:
         self.home = private_directory(home)
-        self._lock_file = open(home / "lock", "a")  # noqa: SIM115
+        self._lock_file = os.fdopen(os.open(home / "lock", os.O_WRONLY | os.O_CREAT, 0o600), "w")
         self._take_lock()
         self._started: list[Any] = []
         self._gateway_lock = threading.Lock()

@@ -48,6 +48,10 @@ class Wiring:
     def functions(self) -> list[FunctionSpec]:
         return list(self._specs.values())
 
+    def status(self) -> list["SourceStatus"]:
+        """What each source reads for whom, and how far it is behind."""
+        return [s.status() for s in self._sources.values()]
+
     def checkpoints(self) -> dict[str, dict[str, str]]:
         """Where each stream source has come to."""
         running = {k: s.source.checkpoint for k, s in self._sources.items() if isinstance(s.source, StreamSource)}
@@ -121,7 +125,8 @@ class Wiring:
         for id_, want in wanted.items():
             if id_ not in self._sources:
                 source = self._make(id_, want)
-                self._sources[id_] = _Source(want.key, source)
+                reads = want.request.inputs["eventSourceArn"]
+                self._sources[id_] = _Source(want.key, source, _short(reads), want.function.name)
                 source.start()
 
     def _make(self, id_: str, want: "_Wanted") -> EventSource:
@@ -159,9 +164,28 @@ class Wiring:
 
 
 @dataclass(frozen=True)
+class SourceStatus:
+    """`lag` is "caught up", or that there is more to hand on; `problem` is why it makes no progress."""
+
+    name: str
+    reads: str
+    function: str
+    calls: int
+    lag: str
+    problem: str | None
+
+
+@dataclass(frozen=True)
 class _Source:
     key: str
     source: EventSource
+    reads: str
+    function: str
+
+    def status(self) -> SourceStatus:
+        problem = self.source.problem
+        lag = "unknown" if problem else "caught up" if self.source.idle.is_set() else "behind"
+        return SourceStatus(self.source.name, self.reads, self.function, self.source.calls, lag, problem)
 
 
 @dataclass(frozen=True)
@@ -175,6 +199,11 @@ class _Wanted:
     def key(self) -> str:
         inputs = {k: v for k, v in self.request.inputs.items() if k != "tags"}
         return json.dumps([inputs, self.function.role_arn, id(self.faults) if self.faults else None], sort_keys=True)
+
+
+def _short(arn: str) -> str:
+    """A source's ARN as a person reads it."""
+    return f"stream of {arn.split('/')[1]}" if "/stream/" in arn else f"queue {name_of(arn)}"
 
 
 def _of(requests: Iterable[Request], type_: str) -> list[Request]:
