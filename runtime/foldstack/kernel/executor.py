@@ -253,6 +253,7 @@ class _Attempt:
             return None
         self.state_after = stream.aggregate.fold(decision, stream.state)
         result = self.make_result(decision, self.state_after) if self.make_result else None
+        self.has_result = result is not None
         known = KnownCommand(context.request_hash, stream.next)
         snapshot = None
         if stream.snapshot_due():
@@ -304,7 +305,8 @@ class _Attempt:
 
     def _committed(self, commit: Commit) -> Committed:
         self.stream.advance(commit, self.state_after, self.prev_after)
-        return Committed(self.stream.id, commit.first, commit.next, commit.result, False, self.stream.state, commit)
+        result = commit.result if self.has_result else None  # as a retry will be answered it: read back from the body
+        return Committed(self.stream.id, commit.first, commit.next, result, False, self.stream.state, commit)
 
     def _lost(self, winner: Commit) -> bool:
         """Takes in what won. Answers whether the stream has been read consistently since."""

@@ -67,12 +67,17 @@ class Stream(Generic[S]):
 
     def extend(self, commits: Iterable[Commit]) -> None:
         """Folds commits that begin at `next`. Raises BrokenChain for one that does not."""
+        decode, fold = self.aggregate.upcasters.decode, self.aggregate.fold
+        commit = None
         for commit in commits:
             if commit.first != self.next:
                 raise BrokenChain(f"{self.id.key}: a commit at {commit.first}, expected at {self.next}")
-            decode = self.aggregate.upcasters.decode
-            state = self.aggregate.fold((e for stored in commit.stored for e in decode(stored)), self.state)
-            self.advance(commit, state, _prev_after(commit))
+            state = self.state
+            for stored in commit.stored:
+                state = fold(decode(stored), state)
+            self.advance(commit, state, self.prev)
+        if commit is not None:
+            self.prev = _prev_after(commit)
 
     def advance(self, commit: Commit, state: S, prev: dict[str, int]) -> None:
         """Takes in one commit, `state` and `prev` being those after it."""

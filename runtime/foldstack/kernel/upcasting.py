@@ -1,6 +1,6 @@
 """From the schema an event was stored with to the schema of today."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -70,31 +70,27 @@ class Upcasters:
             if not known and version > 1 and (name, version - 1) not in self._chain:
                 raise DefinitionError(f"{owner}: {name} version {version} is upcast, version {version - 1} is not")
 
-    def decode(self, stored: StoredEvent) -> Iterator[Event]:
+    def decode(self, stored: StoredEvent) -> tuple[Event, ...]:
         """Today's events for a stored one: one, none or several. Raises UndecodableEvent."""
-        name, schema, data = stored.type, stored.schema, stored.data
+        name, schema, version, data = stored
         event = self._types.get(name)
         if event is not None and schema == event.schema_version:
-            yield _validate(event, stored, data)
-            return
+            try:
+                return (event.__pydantic_validator__.validate_python(data, strict=False),)
+            except ValidationError as error:
+                raise UndecodableEvent(f"{name} at {version} does not fit its model: {error}") from error
         upcast, makes = self._chain.get((name, schema), (None, frozenset()))
         if upcast is None:
             raise UndecodableEvent(
-                f"{name} version {schema} at {stored.version}: "
+                f"{name} version {schema} at {version}: "
                 + (f"this code knows it up to version {event.schema_version}" if event else "unknown to this code")
             )
         made = upcast(data)
         if made is None:
-            return
-        steps = [(name, schema + 1, made)] if isinstance(made, dict) else made
-        for step in steps:
+            return ()
+        events: list[Event] = []
+        for step in [(name, schema + 1, made)] if isinstance(made, dict) else made:
             if step[0] != name and step[0] not in makes:
                 raise UndecodableEvent(f"the upcaster of {name} version {schema} made {step[0]}; name it in `makes`")
-            yield from self.decode(StoredEvent(step[0], step[1], stored.version, step[2]))
-
-
-def _validate(event: type[Event], stored: StoredEvent, data: dict) -> Event:
-    try:
-        return event.__pydantic_validator__.validate_python(data, strict=False)
-    except ValidationError as error:
-        raise UndecodableEvent(f"{stored.type} at {stored.version} does not fit its model: {error}") from error
+            events += self.decode(StoredEvent(step[0], step[1], version, step[2]))
+        return tuple(events)
