@@ -139,6 +139,25 @@ def test_configuration_reaches_the_graph():
     assert {each.inputs["retentionInDays"] for each in graph.of("aws:cloudwatch/logGroup:LogGroup")} == {90}
 
 
+def test_no_declared_secret_has_a_plain_value():
+    """The engine refuses them, a default too: "must be encrypted as it's secret"."""
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    for key in (key for key, value in declared.items() if value.get("secret")):
+        assert "default" not in declared[key], key
+        assert not [stack for stack in STACKS if key in stack_file(stack)], key
+
+
+def test_every_key_of_a_stack_is_declared_with_its_type():
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    types = {"string": str, "integer": int, "boolean": bool}
+    for value in declared.values():
+        assert value["description"]
+        assert value["type"] in types
+    for stack in STACKS:
+        for key, value in stack_file(stack).items():
+            assert type(value) is types[declared[key]["type"]], key
+
+
 def test_only_the_laptop_is_anonymous():
     assert [stack for stack in STACKS if stack_file(stack).get("anonymous")] == ["local"]
     assert yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]["anonymous"]["default"] is False
