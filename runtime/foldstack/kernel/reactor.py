@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from .aggregate import Aggregate
@@ -32,7 +33,8 @@ class Reacted:
 
 
 class Reactor:
-    """`world` is what effects get. `log` is told of every rejection of a reaction's command: nobody waits for it."""
+    """`world` is what effects get, or `make_world` makes it for the first of them: a sandbox that runs none needs
+    no secrets. `log` is told of every rejection of a reaction's command: nobody waits for it."""
 
     def __init__(
         self,
@@ -40,12 +42,13 @@ class Reactor:
         executor: Executor,
         world: Any = None,
         *,
+        make_world: Callable[[], Any] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         log: Callable[[Reacted], None] = lambda reacted: None,
     ) -> None:
         self._service = service
         self._executor = executor
-        self._world = world
+        self._make_world = make_world or (lambda: world)
         self._now = now
         self._log = log
 
@@ -61,6 +64,10 @@ class Reactor:
         done: list[Reacted] = []
         self._react(commit, until, request, fresh, 0, done)
         return done
+
+    @cached_property
+    def _world(self) -> Any:
+        return self._make_world()
 
     def _react(
         self, commit: Commit | Envelope, until: float, request: bool, fresh: bool, depth: int, done: list[Reacted]

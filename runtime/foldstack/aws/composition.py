@@ -1,0 +1,93 @@
+"""Where the runtime is put together: every handler takes its parts from here, made of what its function was given."""
+
+import logging
+from functools import partial
+
+from ..kernel.decision import Rejection
+from ..kernel.errors import DefinitionError
+from ..kernel.executor import Executor
+from ..kernel.keys import Tenant
+from ..kernel.projection import Projection
+from ..kernel.reactor import Reacted, Reactor
+from ..kernel.service import Service, Settings
+from ..kernel.store import CommitStore
+from ..kernel.token import Token
+from . import clients
+from .bodies import Bodies
+from .commit_store import DynamoCommitStore
+from .environment import Environment
+from .parking import ParkingQueue
+from .projector import Projector
+from .relay import Relay
+from .secrets import Secrets
+from .sweep import CommitTableHeads, Sweep
+from .view_store import DynamoViewStore
+from .views import ViewReader
+
+
+def commit_store(env: Environment) -> DynamoCommitStore:
+    """One without an id table, for a function that only reads commits."""
+    ids = env.variables.get("FOLDSTACK_ID_TABLE", "")
+    bodies = Bodies(partial(clients.client, "s3"), env.bodies_bucket)
+    return DynamoCommitStore(clients.commit_table(), env.commit_table, ids, bodies)
+
+
+def executor(env: Environment) -> Executor:
+    return Executor(commit_store(env), epoch=env.store_epoch)
+
+
+def reactor(env: Environment, service: Service, executor: Executor) -> Reactor:
+    """Its outside world is made by the first effect, and so are the secrets read."""
+    settings = Settings(env.variables, Secrets(partial(clients.client, "secretsmanager"), env.secrets))
+    make_world = partial(service.world, settings) if service.world else None
+    return Reactor(service, executor, make_world=make_world, log=partial(_log_rejection, env.service))
+
+
+def views(env: Environment, service: Service, store: CommitStore, tenant: Tenant, token: Token | None) -> ViewReader:
+    """The views of one tenant, for one request."""
+    return ViewReader(view_store(env), store, tenant, token, env.store_epoch)
+
+
+def view_store(env: Environment) -> DynamoViewStore:
+    return DynamoViewStore(clients.client("dynamodb"), env.view_tables)
+
+
+def projections(env: Environment, service: Service) -> list[Projection]:
+    """Those that this function has a table for. Raises DefinitionError for a table of none."""
+    strangers = sorted(env.view_tables.keys() - service.projections.keys())
+    if strangers:
+        raise DefinitionError(
+            f"{service.name} has no projection {', '.join(strangers)}; it has "
+            f"{', '.join(sorted(service.projections)) or 'none'}: name those in the `views` of the ProjectionPipeline"
+        )
+    return [service.projections[name] for name in env.view_tables]
+
+
+def projector(env: Environment, service: Service) -> Projector:
+    return Projector(projections(env, service), commit_store(env), view_store(env), parking(env), epoch=env.store_epoch)
+
+
+def sweep(env: Environment, projector: Projector) -> Sweep:
+    heads = CommitTableHeads(clients.client("dynamodb"), env.commit_table)
+    return Sweep(projector, heads, view_store(env))
+
+
+def relay(env: Environment) -> Relay:
+    return Relay(clients.client("events"), env.bus, env.service, parking(env))
+
+
+def parking(env: Environment) -> ParkingQueue:
+    return ParkingQueue(clients.client("sqs"), env.parked_queue)
+
+
+def _log_rejection(service: str, reacted: Reacted) -> None:
+    assert isinstance(reacted.outcome, Rejection)
+    # Handlers' Logger is of this name, so that the line is structured as theirs.
+    logging.getLogger(service).warning(
+        "a reaction's command was rejected",
+        extra={
+            "reaction": reacted.reaction,
+            "code": reacted.outcome.code,
+            "detail": reacted.outcome.detail,
+        },
+    )

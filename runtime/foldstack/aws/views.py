@@ -1,0 +1,147 @@
+"""Reads of views, as fresh as the caller's consistency token: what a row lacks is folded over it in memory."""
+
+import base64
+import binascii
+from collections.abc import Iterator
+from itertools import islice
+from typing import TypeVar
+
+from pydantic_core import from_json, to_json
+
+from ..kernel.errors import InvalidValue, ViewBehind
+from ..kernel.keys import StreamId, Tenant, check_id
+from ..kernel.messages import State
+from ..kernel.projection import Number, Projection, difference
+from ..kernel.request import ViewPage
+from ..kernel.store import CommitStore
+from ..kernel.token import HEADER, Token
+from . import view_rows
+from .view_fold import Fold, Poison
+from .view_rows import LeadRow
+from .view_store import ViewStore
+
+R = TypeVar("R", bound=State)
+
+_PARKED_RETRY = 60
+_SUM_ATTEMPTS = 8
+
+
+class ViewReader:
+    """The views of one tenant for one request. Without a token, or with one of another epoch, rows are as the
+    views have them.
+
+    Raises InvalidValue for a token beyond a stream's tip, ViewBehind where a parked stream can't reach it.
+    """
+
+    def __init__(self, views: ViewStore, commits: CommitStore, tenant: Tenant, token: Token | None, epoch: int) -> None:
+        self._views = views
+        self._commits = commits
+        self._tenant = tenant
+        self._epoch = epoch
+        self._tips = token.tips if token is not None and token.epoch == epoch else {}
+
+    def get(self, projection: Projection[R], id: str) -> R | None:
+        """The row of one stream; None where there is none, or it is deleted."""
+        stream = StreamId.of(self._tenant, projection.of.category, id)
+        tip = self._tips.get((stream.category, id))
+        if tip is not None:
+            return self._at(projection, stream, tip).model
+        lead = self._views.read(projection, stream, consistent=False)
+        return None if lead is None else view_rows.model_of(projection, lead.row)
+
+    def page(self, projection: Projection[R], limit: int, after: str | None) -> ViewPage[R]:
+        """Up to `limit` rows by id. `after` is `next` of the page before, else InvalidValue."""
+        start = None if after is None else _position(projection, after)
+        found = list(islice(self._merged(projection, start, limit + 1), limit + 1))
+        more = _sealed(projection, found[limit - 1][0]) if len(found) > limit else None
+        return ViewPage([row for _, row in found[:limit]], more)
+
+    def total(self, projection: Projection, key: str) -> dict[str, Number]:
+        """The sums at a key, over all streams of the tenant; what the token promises is in them."""
+        for _ in range(_SUM_ATTEMPTS):
+            ahead = [self._at(projection, stream, tip, True) for stream, tip in self._promised(projection)]
+            sums = self._views.totals(projection, self._tenant, key, consistent=bool(ahead)).get(key, {})
+            # The totals lack exactly what these rows lack if no row has moved since it was read.
+            if all(fold.lead == self._views.read(projection, fold.stream) for fold in ahead):
+                for fold in ahead:
+                    before = fold.lead.sums if fold.lead is not None else {}
+                    for field, change in difference(before, fold.result().sums).get(key, {}).items():
+                        sums[field] = sums.get(field, 0) + change
+                return {field: number for field, number in sorted(sums.items()) if number}
+        raise _behind(f"the totals of {projection.name} are moving too fast; try again")
+
+    def totals(self, projection: Projection) -> dict[str, dict[str, Number]]:
+        """All sums by key, as the view has them."""
+        return self._views.totals(projection, self._tenant)
+
+    def _merged(self, projection: Projection[R], after: str | None, expected: int) -> Iterator[tuple[str, R]]:
+        """Stored rows, with the rows that the token promises in their places."""
+        promised = {
+            stream.id: self._at(projection, stream, tip).model
+            for stream, tip in self._promised(projection)
+            if after is None or stream.id > after
+        }
+        waiting = sorted(promised)
+        for id, lead in self._views.rows(projection, self._tenant, after, expected + len(promised)):
+            while waiting and waiting[0] < id:
+                yield from _shown(waiting[0], promised[waiting.pop(0)])
+            if id in promised:
+                continue
+            yield from _shown(id, view_rows.model_of(projection, lead.row))
+        for id in waiting:
+            yield from _shown(id, promised[id])
+
+    def _promised(self, projection: Projection) -> list[tuple[StreamId, int]]:
+        category = projection.of.category
+        return [(StreamId(self._tenant, category, id), tip) for (of, id), tip in self._tips.items() if of == category]
+
+    def _at(self, projection: Projection[R], stream: StreamId, tip: int, consistent: bool = False) -> Fold[R]:
+        """The stream's row at `tip` or later."""
+        fold = Fold(projection, stream, self._views.read(projection, stream, consistent), self._epoch)
+        if (fold.cursor or 1) < tip:
+            self._catch_up(fold, tip)
+        return fold
+
+    def _catch_up(self, fold: Fold, tip: int) -> None:
+        lead: LeadRow | None = fold.lead
+        name = fold.projection.name
+        if lead is not None and lead.parked is not None and lead.epoch == self._epoch:
+            raise _behind(f"{name}: the row of {fold.stream.path} is parked until a person mends it", _PARKED_RETRY)
+        try:
+            fold.heal(self._commits)
+        except Poison as poison:
+            raise _behind(f"{name}: {fold.stream.path} can't be shown yet", _PARKED_RETRY) from poison
+        if fold.more:
+            raise _behind(f"{name}: the row of {fold.stream.path} is far behind")
+        if (fold.cursor or 1) < tip:
+            raise InvalidValue(HEADER, f"asks for more of {fold.stream.path} than there is")
+
+
+def _behind(detail: str, retry_after: int = 1) -> ViewBehind:
+    error = ViewBehind(detail)
+    error.retry_after = retry_after
+    return error
+
+
+def _shown(id: str, row: R | None) -> Iterator[tuple[str, R]]:
+    if row is not None:
+        yield id, row
+
+
+def _sealed(projection: Projection, id: str) -> str:
+    data = to_json([projection.name, projection.version, id])
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _position(projection: Projection, text: str) -> str:
+    wrong = InvalidValue("next", "must be `next` of the page before, sent back unchanged")
+    try:
+        if not text.isascii() or len(text) > 1024:
+            raise wrong
+        name, version, id = from_json(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        check_id(id, "next")
+    except (ValueError, TypeError, binascii.Error, InvalidValue):
+        raise wrong from None
+    if _sealed(projection, id) != text or (name, version) != (projection.name, projection.version):
+        raise wrong
+    return id
