@@ -3,12 +3,15 @@
 import base64
 import binascii
 import json
+import re
 from typing import Any
 
 from .http_server import Response
 
 # The gateway sets these itself.
 _OWN = frozenset({"content-length", "connection", "transfer-encoding", "apigw-requestid", "date"})
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def read_response(payload: bytes) -> Response | None:
@@ -31,11 +34,15 @@ def _stated(answer: dict[str, Any]) -> Response:
     status = answer["statusCode"]
     if isinstance(status, bool) or not 200 <= int(status) <= 599:
         raise ValueError(status)
-    headers = [(str(k).lower(), _header(v)) for k, v in (answer.get("headers") or {}).items() if v is not None]
+    stated = answer.get("headers") or {}
+    cookies = answer.get("cookies") or []
+    if not isinstance(stated, dict) or not isinstance(cookies, list):
+        raise TypeError("headers are an object, cookies a list")
+    headers = [(_name(name), _value(value)) for name, value in stated.items() if value is not None]
     headers = [(name, value) for name, value in headers if name not in _OWN]
     if all(name != "content-type" for name, _ in headers):
         headers.append(("content-type", "text/plain; charset=utf-8"))
-    headers += [("set-cookie", _header(cookie)) for cookie in answer.get("cookies") or []]
+    headers += [("set-cookie", _value(cookie)) for cookie in cookies]
     return Response(int(status), _body(answer), headers)
 
 
@@ -53,12 +60,18 @@ def _body(answer: dict[str, Any]) -> bytes:
     return body.encode("utf-8")
 
 
-def _header(value: Any) -> str:
+def _name(name: str) -> str:
+    if not _TOKEN.fullmatch(name):
+        raise ValueError(f"{name!r} is no header name")
+    return name.lower()
+
+
+def _value(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str | int | float):
-        raise TypeError(value)
-    text = str(value)
-    if any(c in text for c in "\r\n\x00"):
-        raise ValueError("a header value has a line break")
-    return text.strip()
+        raise TypeError(f"{value!r} is no header value")
+    text = str(value).strip()
+    if _CONTROL.search(text):
+        raise ValueError("a header value has a control character")
+    return text

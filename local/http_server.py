@@ -150,7 +150,7 @@ class _Connection:
             event = self._next()
             if isinstance(event, h11.Request):
                 names = sum(len(name) + len(value) + 4 for name, value in event.headers)
-                if len(event.method) + len(event.target) + 12 + names > self._limits.head:
+                if len(event.method) + len(event.target) + 14 + names > self._limits.head:
                     raise _Refused(431)
                 return event
             if isinstance(event, h11.ConnectionClosed):
