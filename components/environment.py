@@ -21,14 +21,12 @@ def domain(handle: Handle) -> dict[str, pulumi.Input[str]]:
     }
 
 
-def bodies(events: Handle) -> Variables:
-    """To read the bodies of large commits."""
-    return {"FOLDSTACK_BODIES_BUCKET": events["bodies_bucket_name"]}
-
-
 def commits(events: Handle) -> Variables:
     """To read commits."""
-    return {"FOLDSTACK_COMMIT_TABLE": events["commit_table_name"], **bodies(events)}
+    return {
+        "FOLDSTACK_COMMIT_TABLE": events["commit_table_name"],
+        "FOLDSTACK_BODIES_BUCKET": events["bodies_bucket_name"],
+    }
 
 
 def commands(handle: Handle) -> Variables:

@@ -121,9 +121,9 @@ class EventSourcedService(pulumi.ComponentResource):
         }
 
         _commands(scope, commands, commands_queue)
-        relay(scope, events, bus, parked, commits.stream_arn, failures)
+        relay(scope, domain, bus, parked, commits.stream_arn, failures)
         effects_queue.subscribe(bus.name, commits_of(service, effect_types))
-        _effects(scope, commands, effects_queue, parked)
+        _effects(scope, commands, effects_queue)
 
         self.events = pulumi.Output.from_input(events)
         self.commands = pulumi.Output.from_input(commands)
@@ -153,22 +153,17 @@ def _commands(scope: Scope, commands: Commands, queue: ConsumerQueue) -> None:
     queue.drain_into(function)
 
 
-def _effects(scope: Scope, commands: Commands, queue: ConsumerQueue, parked: aws.sqs.Queue) -> None:
+def _effects(scope: Scope, commands: Commands, queue: ConsumerQueue) -> None:
     function = Function(
         scope,
         "effects",
         handler="foldstack.handlers.effects.handler",
         domain=commands["domain"],
-        variables={
-            **environment.commands(commands),
-            **environment.secrets(commands),
-            **environment.parking(parked.url),
-        },
+        variables={**environment.commands(commands), **environment.secrets(commands)},
         statements=[
             *permissions.execute_commands(commands),
             *permissions.read_secrets(commands),
             *permissions.consume(queue.arn),
-            *permissions.send("Park", parked.arn),
         ],
         timeout=EFFECTS_TIMEOUT,
         memory_mb=MEMORY_MB,

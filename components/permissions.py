@@ -66,20 +66,15 @@ def read_commits(events: Handle) -> list[Statement]:
     """Load streams."""
     return [
         _allow("ReadCommits", ["dynamodb:Query"], events["commit_table_arn"]),
-        *read_bodies(events),
+        _allow("ReadBodies", ["s3:GetObject"], _objects(events["bodies_bucket_arn"])),
     ]
-
-
-def read_bodies(events: Handle) -> list[Statement]:
-    """Read the bodies of large commits."""
-    return [_allow("ReadBodies", ["s3:GetObject"], _objects(events["bodies_bucket_arn"]))]
 
 
 def sweep_commits(events: Handle) -> list[Statement]:
     """Load streams and find them all: a sweep compares their tips with the cursors of views."""
     return [
-        _allow("SweepCommits", ["dynamodb:Query", "dynamodb:Scan"], events["commit_table_arn"]),
-        *read_bodies(events),
+        _allow("FindCommits", ["dynamodb:Scan"], events["commit_table_arn"]),
+        *read_commits(events),
     ]
 
 

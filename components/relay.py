@@ -7,7 +7,7 @@ import pulumi_aws as aws
 
 from . import alarms, environment, permissions
 from .function import Function
-from .handles import Events
+from .handles import Handle
 from .scope import Scope
 
 TIMEOUT = 60
@@ -20,7 +20,7 @@ COMMITS_WITH_EVENTS = {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"n": {
 
 def relay(
     scope: Scope,
-    events: Events,
+    domain: Handle,
     bus: aws.cloudwatch.EventBus,
     parked: aws.sqs.Queue,
     stream_arn: pulumi.Output[str],
@@ -31,15 +31,13 @@ def relay(
         scope,
         "relay",
         handler="foldstack.handlers.relay.handler",
-        domain=events["domain"],
+        domain=domain,
         variables={
-            **environment.bodies(events),
             **environment.publishing(bus.name),
             **environment.parking(parked.url),
         },
         statements=[
             *permissions.read_stream(stream_arn),
-            *permissions.read_bodies(events),
             *permissions.publish(bus.arn),
             *permissions.send("Park", parked.arn),
             *permissions.keep_failures(failures.arn),

@@ -69,8 +69,8 @@ def test_a_function_is_told_only_of_what_it_may_touch():
     requests = commands | door | {"FOLDSTACK_SECRETS", "FOLDSTACK_INLINE_SECONDS"}
     assert told == {
         "shop-commands": commands,
-        "shop-relay": everyone | {"FOLDSTACK_BODIES_BUCKET", "FOLDSTACK_BUS", "FOLDSTACK_PARKED_QUEUE"},
-        "shop-effects": commands | {"FOLDSTACK_SECRETS", "FOLDSTACK_PARKED_QUEUE"},
+        "shop-relay": everyone | {"FOLDSTACK_BUS", "FOLDSTACK_PARKED_QUEUE"},
+        "shop-effects": commands | {"FOLDSTACK_SECRETS"},
         "shop-views-projector": store | {"FOLDSTACK_VIEW_TABLES", "FOLDSTACK_PARKED_QUEUE"},
         "shop-api-router": requests | {"FOLDSTACK_VIEW_TABLES"},
         "shop-api-commands": requests,

@@ -46,16 +46,13 @@ def everyone(function):
 
 GRANTS = {
     "shop-commands": together(APPEND, REMEMBER, BODIES, consume("shop-commands-queue")),
-    "shop-effects": together(
-        APPEND, REMEMBER, BODIES, SECRETS, consume("shop-effects-queue"), {"sqs:SendMessage": {"shop-parked"}}
-    ),
+    "shop-effects": together(APPEND, REMEMBER, BODIES, SECRETS, consume("shop-effects-queue")),
     "shop-relay": {
         "dynamodb:DescribeStream": {"shop-commits stream"},
         "dynamodb:GetRecords": {"shop-commits stream"},
         "dynamodb:GetShardIterator": {"shop-commits stream"},
         "dynamodb:ListStreams": {"*"},
         "events:PutEvents": {"shop-bus"},
-        "s3:GetObject": {"shop-bodies/*"},
         "s3:ListBucket": {"shop-failures"},
         "s3:PutObject": {"shop-failures/aws/lambda/*"},
         "sqs:SendMessage": {"shop-parked"},

@@ -183,6 +183,5 @@ def test_functions_are_told_where_to_send():
     variables = {each.name: each.inputs["environment"]["variables"] for each in graph().of(FUNCTION)}
     urls = {each.name: each.outputs["url"] for each in graph().of(QUEUE)}
     assert variables["shop-relay"]["FOLDSTACK_PARKED_QUEUE"] == urls["shop-parked"]
-    assert variables["shop-effects"]["FOLDSTACK_PARKED_QUEUE"] == urls["shop-parked"]
     assert variables["shop-views-projector"]["FOLDSTACK_PARKED_QUEUE"] == urls["shop-views-parked"]
     assert variables["shop-relay"]["FOLDSTACK_BUS"] == graph().exports["eventBus"]
