@@ -46,31 +46,31 @@ def taken() -> dict[str, Any]:
 def _ask(params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
     if model.name in _READS or model.name in _WRITES:
         params["ReturnConsumedCapacity"] = "TOTAL"
-        context["foldstack_tables"] = _tables(params)
+        context["foldstack_request"] = model.name in _WRITES, _tables(params)
 
 
-def _note(parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
-    _count(model.name, context)
+def _note(parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    _count(context)
     consumed = parsed.get("ConsumedCapacity", [])
     for part in consumed if isinstance(consumed, list) else [consumed]:
         use = _use(part["TableName"])
-        if model.name in _WRITES:
+        if context["foldstack_request"][0]:
             use.write_units += part["CapacityUnits"]
         else:
             use.read_units += part["CapacityUnits"]
 
 
-def _note_lost(model: Any, context: dict[str, Any], **_: Any) -> None:
-    _count(model.name, context)
+def _note_lost(context: dict[str, Any], **_: Any) -> None:
+    _count(context)
 
 
-def _count(operation: str, context: dict[str, Any]) -> None:
-    for table in context.get("foldstack_tables", ()):
-        use = _use(table)
-        if operation in _WRITES:
-            use.writes += 1
+def _count(context: dict[str, Any]) -> None:
+    is_write, tables = context.get("foldstack_request", (False, ()))
+    for table in tables:
+        if is_write:
+            _use(table).writes += 1
         else:
-            use.reads += 1
+            _use(table).reads += 1
 
 
 def _use(table: str) -> TableUse:
