@@ -29,7 +29,7 @@ def run_demo(program: Path, stack: str, console: Console, *, keep: bool = False)
     """The demo of the program in `program`, in a home of its own: a running cloud is not disturbed."""
     module = read_stack_files(program, stack).demo
     if module is None:
-        raise DemoFailed(f"Pulumi.{stack}.yaml names no demo: set foldstack:demo to a module with `run(call)`")
+        raise DemoFailed(f"Pulumi.{stack}.yaml names no demo: set foldstack:demo to a module with `run(call, settle)`")
     with _fresh_home(program) as home, LaptopCloud(program, stack, home) as cloud:
         with DeployDisplay(console) as display:
             cloud.up(display)
@@ -41,7 +41,7 @@ def run_demo(program: Path, stack: str, console: Console, *, keep: bool = False)
             walk = importlib.import_module(module)
         calls = Calls(url, console)
         try:
-            walk.run(calls.call)
+            walk.run(calls.call, cloud.wait_idle)
         except AssertionError as error:
             raise DemoFailed(f"the demo failed: {error or 'an assertion in ' + module}") from error
         finally:

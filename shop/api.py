@@ -14,9 +14,9 @@ from foldstack import (
     Rejection,
     problem,
 )
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from .money import MOST_DIGITS, MoneyBody
+from .money import MoneyBody, PriceBody
 from .product import (
     ClaimReservation,
     CreateProduct,
@@ -38,15 +38,8 @@ MOST = 1_000_000
 class NewProduct(Body):
     product_id: Id | None = None
     name: Annotated[str, Field(min_length=1, max_length=200)]
-    price: MoneyBody
+    price: PriceBody
     stock: Annotated[int, Field(ge=0, le=MOST)]
-
-    @field_validator("price")
-    @classmethod
-    def _digits(cls, price: MoneyBody) -> MoneyBody:
-        if sum(c.isdigit() for c in price.amount) > MOST_DIGITS:
-            raise ValueError(f"amount has more than {MOST_DIGITS} digits")
-        return price
 
 
 class NewReservation(Body):
@@ -212,7 +205,7 @@ def purchase_answer(request: CommandRequest, purchase_id: str, reservation: Rese
             402,
             "payment-declined",
             f"the payment was declined: {state.reason}; the reservation is given back",
-            facts={"purchaseId": purchase_id, "status": "declined"},
+            facts={"purchaseId": purchase_id},
         )
     where = {"location": f"{request.url}/purchases/{purchase_id}"}
     if not state.status:
@@ -234,7 +227,9 @@ def refused(request: CommandRequest, reservation: ReservationId, rejection: Reje
         return rejection
     status = request.state(purchase, reservation.purchase_id).status
     if status:
-        return Rejection("purchase-exists", f"this reservation's purchase is {status}", facts={"status": status})
+        return Rejection(
+            "purchase-exists", f"this reservation's purchase is {status}", facts={"purchaseStatus": status}
+        )
     if reservation.expires_at <= request.now:
         return reservation_expired(reservation.text)
     return rejection

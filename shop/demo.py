@@ -21,11 +21,13 @@ class Answer(Protocol):
 Call = Callable[..., Answer]
 
 
-def run(call: Call) -> None:
-    """`call(tenant, method, path, body=None, headers=None)` sends one request and shows it with its answer."""
+def run(call: Call, settle: Callable[[], object]) -> None:
+    """`call(tenant, method, path, body=None, headers=None)` sends one request and shows it with its answer;
+    `settle()` waits until the views have caught up."""
     products = json.loads(CATALOGUE.read_text())
     for n, product in enumerate(products):
         expect(call(TENANTS[n % 2], "POST", "/products", product), 201)
+    settle()
     for n, tenant in enumerate(TENANTS):
         mine = products[n::2]
         listed = expect(call(tenant, "GET", "/products?limit=5"), 200)

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Annotated
 
 from foldstack import Body, State
-from pydantic import Field
+from pydantic import Field, field_validator
 
 AMOUNT_PATTERN = r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?$"
 MOST_DIGITS = 15
@@ -24,14 +24,28 @@ class Money(State):
 
 
 class MoneyBody(Body):
-    """As JSON: `{"amount": "19.99", "currency": "EUR"}`."""
+    """As JSON: `{"amount": "39.80", "currency": "EUR"}`."""
+
+    amount: str
+    currency: str
+
+    @classmethod
+    def of(cls, money: Money) -> "MoneyBody":
+        return cls(amount=format(money.amount, "f"), currency=money.currency)
+
+
+class PriceBody(MoneyBody):
+    """Money as a client may set it: at most 15 digits, 4 of them after the point."""
 
     amount: Amount
     currency: Currency
 
+    @field_validator("amount")
     @classmethod
-    def of(cls, money: Money) -> "MoneyBody":
-        return cls(amount=str(money.amount), currency=money.currency)
+    def _digits(cls, amount: str) -> str:
+        if sum(c.isdigit() for c in amount) > MOST_DIGITS:
+            raise ValueError(f"has more than {MOST_DIGITS} digits")
+        return amount
 
     def to_money(self) -> Money:
         return Money(amount=Decimal(self.amount), currency=self.currency)

@@ -161,7 +161,7 @@ def claim(command: ClaimReservation, state: Product):
     if hold is None:
         return Rejection("reservation-not-found", f"there is no reservation {command.reservation_id}", "not-found")
     if hold.claimed:
-        return Rejection("purchase-exists", "this reservation is being purchased", facts={"status": "pending"})
+        return Rejection("purchase-exists", "this reservation is being purchased", facts={"purchaseStatus": "pending"})
     if not hold.counts(command.at):
         return reservation_expired(command.reservation_id)
     return ReservationClaimed(

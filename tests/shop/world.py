@@ -14,7 +14,7 @@ from foldstack.kernel.request import CommandRequest
 from foldstack.kernel.store import MemoryCommitStore
 
 from shop.api import NewProduct, NewPurchase, NewReservation, Payment, buy, create_product, discontinue_product, reserve
-from shop.money import MoneyBody
+from shop.money import PriceBody
 from shop.payments import PaymentProvider
 from shop.service import service
 
@@ -99,7 +99,7 @@ class Process:
         self.reactor = Reactor(service, self.executor, Mortal(shop.provider, fate), now=lambda: now)
 
     def create(self, stock: int, product_id: str = "pen"):
-        price = MoneyBody(amount="19.90", currency="EUR")
+        price = PriceBody(amount="19.90", currency="EUR")
         body = NewProduct(product_id=product_id, name="Pen", price=price, stock=stock)
         return create_product(self._request(body))
 

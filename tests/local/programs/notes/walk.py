@@ -1,7 +1,7 @@
 """A demo of the notes."""
 
 
-def run(call) -> None:
+def run(call, settle) -> None:
     for tenant in ("north", "south"):
         answer = call(tenant, "POST", "/notes/one", {"text": f"for {tenant}"})
         assert answer.status == 201, answer

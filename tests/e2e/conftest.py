@@ -1,0 +1,107 @@
+"""The project's own program, deployed once to the laptop cloud, and a client that only knows its URL."""
+
+import itertools
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from local.cloud import LaptopCloud
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    raw: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.raw) if self.raw else None
+
+    @property
+    def token(self) -> dict[str, str]:
+        return {"x-consistency-token": self.headers["x-consistency-token"]}
+
+
+class Client:
+    """Requests of one tenant, as any HTTP client would send them."""
+
+    def __init__(self, url: str, tenant: str | None) -> None:
+        self.url, self.tenant = url, tenant
+
+    def send(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
+        """`body` as bytes is sent as it is, anything else as JSON."""
+        parts = urlsplit(self.url)
+        sent = {"x-tenant-id": self.tenant} if self.tenant else {}
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        if data is not None:
+            sent["content-type"] = "application/json"
+        connection = HTTPConnection(parts.hostname or "", parts.port, timeout=40)
+        try:
+            connection.request(method, parts.path + path, data, {**sent, **(headers or {})})
+            response = connection.getresponse()
+            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        finally:
+            connection.close()
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.send("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    def post(self, path: str, body: Any, **headers: str) -> Answer:
+        return self.send("POST", path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+
+    def product(self, stock: int = 10, amount: str = "19.90", **fields: Any) -> str:
+        """A new product's id."""
+        body = {"name": "Pen", "price": {"amount": amount, "currency": "EUR"}, "stock": stock, **fields}
+        answer = self.post("/products", body)
+        assert answer.status == 201, answer.raw
+        return answer.json["productId"]
+
+    def reservation(self, product_id: str, quantity: int = 1) -> str:
+        answer = self.post("/reservations", {"productId": product_id, "quantity": quantity})
+        assert answer.status == 201, answer.raw
+        return answer.json["reservationId"]
+
+    def buy(self, reservation_id: str, token: str = "tok_ok", **headers: str) -> Answer:
+        return self.post("/purchase", {"reservationId": reservation_id, "payment": {"token": token}}, **headers)
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LaptopCloud]:
+    with LaptopCloud(ROOT, stack="local", home=tmp_path_factory.mktemp("cloud")) as cloud:
+        cloud.up()
+        yield cloud
+
+
+_tenants = itertools.count()
+
+
+@pytest.fixture
+def client(cloud: LaptopCloud) -> Client:
+    """A tenant of its own for every test."""
+    return Client(cloud.outputs["apiUrl"], f"t{next(_tenants)}-{uuid.uuid4().hex[:8]}")
+
+
+@pytest.fixture
+def other(cloud: LaptopCloud) -> Client:
+    return Client(cloud.outputs["apiUrl"], f"o{next(_tenants)}-{uuid.uuid4().hex[:8]}")
+
+
+@pytest.fixture
+def charges(cloud: LaptopCloud):
+    """What the payment provider has charged for a purchase."""
+    provider = Client(cloud.outputs["paymentProviderUrl"], None)
+
+    def of(purchase_id: str) -> list[dict[str, str]]:
+        return [c for c in provider.get("/charges").json["items"] if c["reference"] == purchase_id]
+
+    return of

@@ -1,0 +1,31 @@
+"""The committed OpenAPI document is the one the routes make."""
+
+import json
+from pathlib import Path
+
+from foldstack.openapi import document
+
+from shop.service import service
+
+COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
+
+
+def test_the_committed_document_is_up_to_date():
+    made = document(service)
+    assert json.loads(COMMITTED.read_text()) == made, (
+        "run: python -m foldstack.openapi shop:service > docs/openapi.json"
+    )
+
+
+def test_it_lists_the_service_s_errors_and_the_gateway_s():
+    answers = document(service)["paths"]["/purchase"]["post"]["responses"]
+    assert set(answers["402"]["content"]) == {"application/problem+json"}
+    assert set(answers["413"]["content"]) == {"application/problem+json", "application/json"}
+    assert set(answers["431"]["content"]) == {"application/json"}
+
+
+def test_every_reference_resolves():
+    made = document(service)
+    names = set(made["components"]["schemas"])
+    used = {part.split('"')[0] for part in json.dumps(made).split("#/components/schemas/")[1:]}
+    assert used <= names
