@@ -1,10 +1,9 @@
 """Where a domain's Python is, and the two zips made of it before any resource is registered."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from . import bundle
 from .arguments import Arguments
@@ -62,8 +61,3 @@ def source(arguments: Arguments) -> Source:
         target=arguments.choice("target", TARGETS, TARGETS[0]),
         precompile=arguments.flag("precompile", False),
     )
-
-
-def without_path(args: Mapping[str, Any]) -> dict[str, Any]:
-    """`args` as the engine records them: the path differs from machine to machine and would show in previews."""
-    return {**args, "domain": {"entry": args["domain"]["entry"]}}

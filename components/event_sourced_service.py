@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
@@ -76,7 +76,7 @@ class EventSourcedService(pulumi.ComponentResource):
         arguments.check()
         built = source.build()
 
-        super().__init__("foldstack:index:EventSourcedService", name, domain_source.without_path(args), opts)
+        super().__init__("foldstack:index:EventSourcedService", name, _recorded(args), opts)
         scope = operations.scope(self, name, service)
 
         commits = storage.table(scope, "commits", storage.COMMIT_KEYS, stream=True)
@@ -181,6 +181,12 @@ def _layer(scope: Scope, built: domain_source.Built) -> aws.lambda_.LayerVersion
         compatible_architectures=[built.target.architecture],
         opts=scope.options(),
     )
+
+
+def _recorded(args: EventSourcedServiceArgs) -> dict[str, Any]:
+    """`args` as the engine keeps them: without the path, which differs from machine to machine, values secret."""
+    values = {name: pulumi.Output.secret(value) for name, value in (args.get("secret_values") or {}).items()}
+    return {**args, "domain": {"entry": args["domain"]["entry"]}, "secret_values": values}
 
 
 def _check_environment(arguments: Arguments, args: EventSourcedServiceArgs) -> None:

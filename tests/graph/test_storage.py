@@ -10,6 +10,21 @@ TABLE, BUCKET = "aws:dynamodb/table:Table", "aws:s3/bucket:Bucket"
 SECRET, VERSION = "aws:secretsmanager/secret:Secret", "aws:secretsmanager/secretVersion:SecretVersion"
 
 
+def test_the_identity_of_what_holds_data():
+    """Another URN is another resource: a deployed stack would get an empty one. Rename only with an alias."""
+    service, views = "foldstack:index:EventSourcedService", "foldstack:index:ProjectionPipeline"
+    urns = {each.urn for each in shop("dev").resources if each.type in (TABLE, BUCKET, SECRET)}
+    assert urns == {
+        f"urn:pulumi:dev::shop::{service}${TABLE}::shop-commits",
+        f"urn:pulumi:dev::shop::{service}${TABLE}::shop-ids",
+        f"urn:pulumi:dev::shop::{service}${BUCKET}::shop-bodies",
+        f"urn:pulumi:dev::shop::{service}${BUCKET}::shop-failures",
+        f"urn:pulumi:dev::shop::{service}${SECRET}::shop-secret-paymentProviderKey",
+        f"urn:pulumi:dev::shop::{views}${TABLE}::shop-views-view-products",
+        f"urn:pulumi:dev::shop::{views}${TABLE}::shop-views-view-purchases",
+    }
+
+
 def test_the_keys_of_each_table():
     keys = {}
     for table in shop("dev").of(TABLE):
@@ -112,6 +127,12 @@ def test_a_secret_with_a_value_is_secret_all_the_way():
     version = shop("dev", paymentProviderKey="open-sesame").one(VERSION)
     assert version.inputs["secretString"] == Secret("open-sesame")
     for each in shop("dev", paymentProviderKey="open-sesame").resources:
+        assert "open-sesame" not in repr(each.inputs), each
+
+
+def test_a_value_is_made_secret_where_its_caller_forgot_to():
+    args = {"domain": DOMAIN, "secrets": ["key"], "secret_values": {"key": "open-sesame"}}
+    for each in component(EventSourcedService, "orders", args).resources:
         assert "open-sesame" not in repr(each.inputs), each
 
 
