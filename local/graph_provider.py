@@ -38,11 +38,24 @@ class GraphProvider:
         for key, kind in _types.resource_types(resource_class(resource.type)).items():
             if key not in resource.inputs and _types.unwrap_optional_type(kind) is str:
                 outputs[key] = f"{name}-{key}"
-        known = {"name": name, "bucket": name, "region": self._region}
-        if "arn" in outputs:
-            known["arn"] = self._arn(resource.type, name)
+        known = self._known(resource.type, name)
         outputs |= {key: value for key, value in known.items() if key in outputs}
         return name, outputs
+
+    def _known(self, type_: str, name: str) -> dict[str, str]:
+        """Outputs that programs and checks take apart, in the form that AWS gives them."""
+        region, account, arn_ = self._region, self._account, self._arn(type_, name)
+        return {
+            "name": name,
+            "bucket": name,
+            "region": region,
+            "arn": arn_,
+            "streamArn": f"{arn_}/stream/2026-01-01T00:00:00.000",
+            "invokeArn": f"arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{arn_}/invocations",
+            "executionArn": f"arn:aws:execute-api:{region}:{account}:{name}",
+            "apiEndpoint": f"https://{name}.execute-api.{region}.amazonaws.com",
+            "url": f"https://sqs.{region}.amazonaws.com/{account}/{name}",
+        }
 
     def _arn(self, type_: str, name: str) -> str:
         service = type_.split(":")[1].split("/")[0]
