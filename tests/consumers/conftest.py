@@ -3,10 +3,10 @@ from itertools import count
 from typing import Any
 
 import pytest
-
 from foldstack.aws.bodies import Bodies
 from foldstack.aws.commit_store import DynamoCommitStore
 from foldstack.aws.view_store import DynamoViewStore
+
 from local.emulator import Emulator
 
 from .domain import POISONED

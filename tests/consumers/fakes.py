@@ -192,6 +192,19 @@ class Turns:
         self._back.release()
 
 
+class Clock:
+    """Time passes only in sleep."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
 class FakeEvents:
     """EventBridge: keeps what it takes; `verdict(entry)` answers an error code or None."""
 
@@ -200,7 +213,7 @@ class FakeEvents:
         self.requests: list[list[Mapping[str, str]]] = []
         self.verdict = verdict
 
-    def put_events(self, Entries: list[Mapping[str, str]]) -> dict[str, Any]:  # noqa: N803 - boto3's name
+    def put_events(self, Entries: list[Mapping[str, str]]) -> dict[str, Any]:
         self.requests.append(Entries)
         answers = []
         for entry in Entries:

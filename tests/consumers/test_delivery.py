@@ -3,7 +3,6 @@
 import random
 
 import pytest
-
 from foldstack.kernel.errors import Unavailable
 
 from .fakes import MemoryViewStore, Turns, Watched, Weather
@@ -44,22 +43,21 @@ def test_delivered_while_written_by_many_projectors_at_once(block):
         rng = random.Random(seed)
         library, views, turns = Library(), MemoryViewStore(seed), Turns(rng)
         road: list[list] = []
-        writing = True
+        written = []
 
-        def write(library=library, rng=rng, road=road, turns=turns) -> None:
-            nonlocal writing
+        def write(library=library, rng=rng, road=road, turns=turns, written=written) -> None:
             for _ in range(12):
                 before = len(library.commits)
                 library.grow(rng, streams=3, commits=2)
                 road.extend(batches(rng, published(library.commits[before:], rng)))
                 rng.shuffle(road)
                 turns.pause()
-            writing = False
+            written.append(True)
 
-        def consume(library=library, views=views, road=road, turns=turns) -> None:
+        def consume(library=library, views=views, road=road, turns=turns, written=written) -> None:
             watched = Watched(views, turns.pause, turns.pause)
             mine = projector(Watched(library.store, turns.pause, turns.pause), watched)
-            while road or writing:
+            while road or not written:
                 if road:
                     deliver(mine, road.pop())
                 else:

@@ -5,7 +5,6 @@ import threading
 from decimal import Decimal
 
 import pytest
-
 from foldstack.aws import view_rows
 from foldstack.aws.view_rows import LeadRow, Parked, Skipped
 from foldstack.kernel.errors import DefinitionError
@@ -96,7 +95,7 @@ def test_rows_of_another_epoch_are_found(views):
 @pytest.mark.emulator
 def test_a_view_without_a_table_names_those_there_are(tables):
     other = Projection("others", of=article, row=ArticleRow)
-    with pytest.raises(DefinitionError, match="others.*articles, trails"):
+    with pytest.raises(DefinitionError, match=r"others.*articles, trails"):
         tables.views().read(other, A)
 
 
