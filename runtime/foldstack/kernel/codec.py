@@ -10,7 +10,7 @@ from .messages import Event
 from .upcasting import StoredEvent
 
 _LEVEL = 6
-_RAW_DEFLATE = -15
+_MOST_BITS = 15
 
 
 def encode(events: Sequence[Event], result: Any = None) -> bytes:
@@ -33,15 +33,19 @@ def encode(events: Sequence[Event], result: Any = None) -> bytes:
 def decode(body: bytes, first: int) -> tuple[tuple[StoredEvent, ...], Any]:
     """The stored events of a commit that begins at version `first`, and its result."""
     heads, rows, result = from_json(inflate(body))
-    return tuple(
-        StoredEvent(heads[index][0], heads[index][1], first + n, data) for n, (index, data) in enumerate(rows)
-    ), result
+    events = []
+    for version, (index, data) in enumerate(rows, first):
+        type_name, schema = heads[index]
+        events.append(StoredEvent(type_name, schema, version, data))
+    return tuple(events), result
 
 
 def deflate(data: bytes) -> bytes:
-    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW_DEFLATE)
+    """Raw deflate, with a window that just holds `data`: the full one costs a small commit ten times as much."""
+    bits = min(_MOST_BITS, max(9, len(data).bit_length()))
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -bits, min(8, max(4, bits - 6)))
     return packer.compress(data) + packer.flush()
 
 
 def inflate(data: bytes) -> bytes:
-    return zlib.decompress(data, _RAW_DEFLATE)
+    return zlib.decompress(data, -_MOST_BITS)

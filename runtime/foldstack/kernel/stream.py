@@ -4,13 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from . import snapshot
+from . import codec, snapshot
 from .aggregate import SNAPSHOT_EVERY, Aggregate
 from .commit import Commit
 from .errors import BrokenChain
 from .keys import StreamId
 from .messages import State
 from .snapshot import KnownCommand
+from .upcasting import StoredEvent
 
 S = TypeVar("S", bound=State)
 RING = 64
@@ -54,7 +55,9 @@ class Stream(Generic[S]):
                 taken = snapshot.decode(commit.snapshot)
                 if taken.fingerprint == aggregate.fingerprint:
                     state = aggregate.state_type.__pydantic_validator__.validate_python(taken.state, strict=False)
-                    stream = cls(id, aggregate, state, commit.next, taken.ring, taken.over, 0, _prev_after(commit))
+                    stream = cls(
+                        id, aggregate, state, commit.next, taken.ring, taken.over, 0, _prev_after(commit, commit.stored)
+                    )
                     stream.extend(reversed(newest_first[:n]))
                     return stream
         if newest_first and newest_first[-1].first != 1:
@@ -67,17 +70,19 @@ class Stream(Generic[S]):
 
     def extend(self, commits: Iterable[Commit]) -> None:
         """Folds commits that begin at `next`. Raises BrokenChain for one that does not."""
-        decode, fold = self.aggregate.upcasters.decode, self.aggregate.fold
-        commit = None
+        upcast, fold = self.aggregate.upcasters.decode, self.aggregate.fold
+        commit: Commit | None = None
+        stored: Sequence[StoredEvent] = ()
         for commit in commits:
             if commit.first != self.next:
                 raise BrokenChain(f"{self.id.key}: a commit at {commit.first}, expected at {self.next}")
+            stored, _ = codec.decode(commit.body, commit.first)  # not kept with the commit: a tail is folded once
             state = self.state
-            for stored in commit.stored:
-                state = fold(decode(stored), state)
+            for event in stored:
+                state = fold(upcast(event), state)
             self.advance(commit, state, self.prev)
         if commit is not None:
-            self.prev = _prev_after(commit)
+            self.prev = _prev_after(commit, stored)
 
     def advance(self, commit: Commit, state: S, prev: dict[str, int]) -> None:
         """Takes in one commit, `state` and `prev` being those after it."""
@@ -111,6 +116,6 @@ class Stream(Generic[S]):
         return snapshot.encode(self.aggregate.fingerprint, state, ring, self.over or len(ids) > RING)
 
 
-def _prev_after(commit: Commit) -> dict[str, int]:
-    """`prev` of the commit that follows `commit`."""
-    return {**commit.prev, **{stored.type: stored.version + 1 for stored in commit.stored}}
+def _prev_after(commit: Commit, stored: Iterable[StoredEvent]) -> dict[str, int]:
+    """`prev` of the commit that follows `commit`, whose events are `stored`."""
+    return {**commit.prev, **{event.type: event.version + 1 for event in stored}}
