@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -17,7 +18,10 @@ from .faults import Faults
 log = logging.getLogger(__name__)
 
 MAX_PAYLOAD = 6 * 1024 * 1024
+LONGEST_PAUSE = 0.1
+SHORTEST_PAUSE = 0.01
 _PROBLEM_PAUSE = 1.0
+_LOOK_AGAIN = 0.02
 _THROTTLED = Invocation("throttled")
 
 
@@ -28,15 +32,16 @@ class EventSourceProblem(RuntimeError):
 class Idle:
     """Awaits that a source has caught up with all that was there when it was asked."""
 
-    def __init__(self, caught_up: Callable[[float], bool]) -> None:
-        self._caught_up = caught_up
+    def __init__(self, source: "EventSource") -> None:
+        self._source = source
 
     def wait(self, timeout: float = 30.0) -> bool:
         """False when `timeout` seconds were not enough; raises EventSourceProblem when it cannot come."""
-        return self._caught_up(timeout)
+        return self._source._wait_until_caught_up(timeout)
 
     def is_set(self) -> bool:
-        return self._caught_up(0.0)
+        """Whether the source had nothing left when it last looked."""
+        return self._source._caught_up(self._source._round)
 
 
 class EventSource(ABC):
@@ -47,11 +52,15 @@ class EventSource(ABC):
         self.faults = faults or no_faults.NONE
         self.problem: str | None = None
         self.calls = 0
-        self.idle = Idle(self._caught_up)
+        self.idle = Idle(self)
         self._invoke = invoke
         self._stopping = threading.Event()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._round = 0
+        self._failed_round = 0
+        self._awaited = 0
+        self._pause = SHORTEST_PAUSE
 
     def start(self) -> None:
         self._stopping.clear()
@@ -75,7 +84,8 @@ class EventSource(ABC):
         """One round of reading and handing on."""
 
     @abstractmethod
-    def _caught_up(self, timeout: float) -> bool: ...
+    def _caught_up(self, asked: int) -> bool:
+        """Whether nothing is left, in flight or to be read, as of round `asked` or later."""
 
     def _recover(self) -> None:  # noqa: B027
         """After a failed round: forget what is in hand and read again from what is known to be handled."""
@@ -86,28 +96,63 @@ class EventSource(ABC):
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
+                self._round += 1
                 try:
                     self._poll()
                     self._report(None)
                 except (ClientError, BotoCoreError, LookupError) as error:
-                    self._report(f"{type(error).__name__}: {error}")
                     self._recover()
-                    self._stopping.wait(_PROBLEM_PAUSE)
+                    self._report(f"{type(error).__name__}: {error}")
+                    self._rest(_PROBLEM_PAUSE)
             self._closed()
         except Exception as error:
             log.exception("event source %s has ended", self.name)
+            self._round = sys.maxsize
             self._report(f"it has ended: {type(error).__name__}: {error}")
 
     def _report(self, problem: str | None) -> None:
         if problem and problem != self.problem:
             log.warning("event source %s: %s", self.name, problem)
-        self.problem = problem
         with self._changed:
+            self.problem = problem
+            if problem:
+                self._failed_round = self._round
             self._changed.notify_all()
 
-    def _raise_problem(self) -> None:
-        if self.problem:
-            raise EventSourceProblem(f"event source {self.name}: {self.problem}")
+    def _rest(self, seconds: float) -> None:
+        """Sleep, but for a stop or for one who waits for this source to catch up."""
+        with self._changed:
+            if not self._stopping.is_set():
+                self._changed.wait(SHORTEST_PAUSE if self._awaited else seconds)
+
+    def _rest_longer(self) -> None:
+        """Sleep after a round that found nothing: a little longer each time."""
+        self._rest(self._pause)
+        self._pause = min(self._pause * 1.2, LONGEST_PAUSE)
+
+    def _wait_until_caught_up(self, timeout: float) -> bool:
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            # A round that is under way may have read before the caller's last write.
+            asked = self._round + 1
+            self._awaited += 1
+            self._changed.notify_all()
+        try:
+            while True:
+                if self._caught_up(asked):
+                    return True
+                if self.problem and self._failed_round >= asked:
+                    raise EventSourceProblem(f"event source {self.name}: {self.problem}")
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                with self._changed:
+                    self._changed.wait(min(left, _LOOK_AGAIN))
+        except (ClientError, BotoCoreError) as error:
+            raise EventSourceProblem(f"event source {self.name}: {type(error).__name__}: {error}") from error
+        finally:
+            with self._changed:
+                self._awaited -= 1
 
     def _call(self, event: Mapping[str, Any], go_on: Callable[[], bool] = lambda: True) -> Invocation:
         """Invoke; while the function is throttled, again after growing pauses, as long as `go_on()`."""

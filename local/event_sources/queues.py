@@ -7,14 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ..invocation import Invocation, Invoke
-from .base import EventSource, batches, failed_items
+from .base import LONGEST_PAUSE, SHORTEST_PAUSE, EventSource, batches, failed_items
 from .faults import Faults
 from .held import Held, Message
 from .options import QueueOptions
 from .records import queue_record
 
 _LONG_POLL_SECONDS = 1
-_SHORT_POLL_SECONDS = 0.02
 _COUNTS = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -51,6 +50,8 @@ class QueueSource(EventSource):
         self._in_hand = 0
         self._workers: ThreadPoolExecutor | None = None
         self._fault: Exception | None = None
+        # The queue itself gives no message of a group while another of it is in flight.
+        self._in_order = queue_arn.endswith(".fifo")
 
     def _poll(self) -> None:
         if self._fault is not None:
@@ -67,6 +68,10 @@ class QueueSource(EventSource):
         if self._stopping.is_set():
             self._give_back(messages)
             return
+        if messages:
+            self._pause = SHORTEST_PAUSE
+        elif self._pause < LONGEST_PAUSE or self._awaited:
+            self._rest_longer()
         by_id = {id(message.record): message for message in messages}
         for batch in batches([message.record for message in messages], self.options.batch_size):
             with self._changed:
@@ -79,23 +84,14 @@ class QueueSource(EventSource):
             self._workers = None
         self._give_back(self._held.due(within=math.inf))
 
-    def _caught_up(self, timeout: float) -> bool:
-        deadline = time.monotonic() + timeout
-        while True:
-            self._raise_problem()
-            if self._client is not None and self._nothing_left():
-                return True
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return False
-            with self._changed:
-                self._changed.wait(min(left, 0.05))
-
-    def _nothing_left(self) -> bool:
-        if self._in_hand or len(self._held):
+    def _caught_up(self, asked: int) -> bool:
+        if self._client is None or self._busy():
             return False
         counts = self._attributes(*_COUNTS)
-        return not any(int(counts[name]) for name in _COUNTS) and not self._in_hand and not len(self._held)
+        return not any(int(counts[name]) for name in _COUNTS) and not self._busy()
+
+    def _busy(self) -> bool:
+        return self._in_hand > 0 or len(self._held) > 0
 
     def _attributes(self, *names: str) -> dict[str, str]:
         answer = self._client.get_queue_attributes(QueueUrl=self._queue_url, AttributeNames=list(names))
@@ -114,17 +110,18 @@ class QueueSource(EventSource):
             ends = ends or time.monotonic() + self.options.window
             if time.monotonic() >= ends:
                 break
-        self.faults.shuffle(messages)
+        if not self._in_order:
+            self.faults.shuffle(messages)
         return messages
 
     def _receive(self, wanted: int, ends: float | None) -> list[Message]:
-        """Up to `wanted` messages that pass the filter; waits a little for them when nothing is in hand."""
+        """Up to `wanted` messages that pass the filter; after some quiet rounds, or in a window, waits for them."""
         left = 0.0 if ends is None else ends - time.monotonic()
-        hurry = len(self._held) > 0 or (ends is not None and left < _LONG_POLL_SECONDS)
+        quiet = ends is None and self._pause >= LONGEST_PAUSE and not self._awaited and not len(self._held)
         answer = self._client.receive_message(
             QueueUrl=self._queue_url,
             MaxNumberOfMessages=wanted,
-            WaitTimeSeconds=0 if hurry else _LONG_POLL_SECONDS,
+            WaitTimeSeconds=_LONG_POLL_SECONDS if quiet or left >= _LONG_POLL_SECONDS else 0,
             MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],
         )
@@ -134,12 +131,12 @@ class QueueSource(EventSource):
         self._delete([m for m in messages if m not in accepted])
         taken = []
         for message in accepted:
-            if seconds := self.faults.delay():
+            if not self._in_order and (seconds := self.faults.delay()):
                 self._held.keep(message, min(seconds, self._visibility / 2))
             else:
                 taken.append(message)
-        if hurry and not taken:
-            self._stopping.wait(_SHORT_POLL_SECONDS)
+        if ends is not None and not taken:
+            self._stopping.wait(SHORTEST_PAUSE)
         return taken
 
     def _work(self, batch: list[Message]) -> None:

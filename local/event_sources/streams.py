@@ -9,16 +9,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ..invocation import Invoke
-from .base import EventSource
+from .base import SHORTEST_PAUSE, EventSource
 from .faults import Faults
 from .options import StreamOptions
 from .records import stream_record
 from .stream_delivery import StreamDelivery
 from .stream_failures import FailureDestination
 
-_BUSY_SECONDS = 2.0
-_POLL_SECONDS = 0.02
-_QUIET_POLL_SECONDS = 0.2
 _STALE = ("ExpiredIteratorException", "TrimmedDataAccessException")
 
 
@@ -68,9 +65,7 @@ class StreamSource(EventSource):
             function_arn=function_arn,
             stream_arn=stream_arn,
         )
-        self._round = 0
         self._quiet_round = 0
-        self._last_record = time.monotonic()
         self._delivery = StreamDelivery(self.options, self._call, failures, self._stopping, retry_pause)
 
     @property
@@ -79,52 +74,39 @@ class StreamSource(EventSource):
         return dict(self._checkpoint)
 
     def _poll(self) -> None:
-        self._round += 1
-        this_round = self._round
         if self._client is None:
             self._client = self._clients("dynamodbstreams")
         if not self._shards or any(shard.closed for shard in self._shards.values()):
             self._discover()
-        found = False
-        for shard in list(self._shards.values()):
-            parent = self._shards.get(shard.parent or "")
-            if shard.closed or (parent is not None and not parent.closed):
-                continue
-            records, last = self._collect(shard)
-            found = found or last is not None
-            if last is None:
-                continue
+        # A child shard waits for its parent's end.
+        open_shards = [s for s in self._shards.values() if not s.closed and not self._has_open_parent(s)]
+        if not any([self._serve(shard) for shard in open_shards]):
+            self._quiet_round = self._round
+            self._rest_longer()
+        else:
+            self._pause = SHORTEST_PAUSE
 
-            def advance(sequence_number: str, shard: _Shard = shard) -> None:
-                shard.position = self._checkpoint[shard.id] = sequence_number
+    def _serve(self, shard: _Shard) -> bool:
+        """Read and hand on once; whether there was anything to read."""
+        records, last = self._collect(shard)
+        if last is None:
+            return False
 
-            if self._delivery.deliver(shard.id, records, advance, self.faults):
-                advance(last)
-            else:
-                shard.iterator = None
-        with self._changed:
-            if not found:
-                self._quiet_round = this_round
-            else:
-                self._last_record = time.monotonic()
-            self._changed.notify_all()
-            if not found and not self._stopping.is_set():
-                busy = time.monotonic() - self._last_record < _BUSY_SECONDS
-                self._changed.wait(_POLL_SECONDS if busy else _QUIET_POLL_SECONDS)
+        def advance(sequence_number: str) -> None:
+            shard.position = self._checkpoint[shard.id] = sequence_number
 
-    def _caught_up(self, timeout: float) -> bool:
-        with self._changed:
-            if timeout <= 0:
-                return self._quiet_round == self._round
-            # A round that is under way may have read before the caller's last write.
-            asked = self._round + 1
-            self._last_record = time.monotonic()
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: self._quiet_round >= asked or self.problem is not None, timeout)
-            if self._quiet_round >= asked:
-                return True
-        self._raise_problem()
-        return False
+        if self._delivery.deliver(shard.id, records, advance, self.faults):
+            advance(last)
+        else:
+            shard.iterator = None
+        return True
+
+    def _has_open_parent(self, shard: _Shard) -> bool:
+        parent = self._shards.get(shard.parent or "")
+        return parent is not None and not parent.closed
+
+    def _caught_up(self, asked: int) -> bool:
+        return self._quiet_round >= asked
 
     def _recover(self) -> None:
         for shard in self._shards.values():
@@ -157,7 +139,7 @@ class StreamSource(EventSource):
             full = len(records) >= self.options.batch_size
             if ends is None or full or shard.closed or time.monotonic() >= ends or self._stopping.is_set():
                 return records, last
-            self._stopping.wait(min(_POLL_SECONDS, max(0.0, ends - time.monotonic())))
+            self._stopping.wait(min(SHORTEST_PAUSE, max(0.0, ends - time.monotonic())))
 
     def _read(self, shard: _Shard, limit: int) -> list[dict[str, Any]]:
         try:
