@@ -90,6 +90,7 @@ def test_names_must_fit_what_is_made_of_them(name):
         (HttpApi, {"commands": {}, "anonymous": "true"}, {"anonymous", "authorizer"}),
         (HttpApi, {"commands": {}, "anonymous": True, "inline_seconds": 21}, {"inline_seconds"}),
         (HttpApi, {"commands": {}, "anonymous": True, "inline_seconds": 1.5}, {"inline_seconds"}),
+        (HttpApi, {"commands": {}, "anonymous": True, "inline_seconds": True}, {"inline_seconds"}),
         (HttpApi, {"commands": {}, "anonymous": True, "memory_mb": 64}, {"memory_mb"}),
         (HttpApi, {"commands": {}, "anonymous": True, "reserved_concurrency": 0}, {"reserved_concurrency"}),
         (HttpApi, {"commands": {}, "anonymous": True, "requests_per_second": 0}, {"requests_per_second"}),

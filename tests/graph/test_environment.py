@@ -8,8 +8,10 @@ from foldstack.kernel.errors import ConfigurationError
 
 from tests.graph.support import functions, shop
 
-SPLIT = shop("local", splitRouter=True)
-EVERY_FUNCTION = [*functions(shop("local")), *functions(SPLIT)]
+
+@pytest.fixture(params=[False, True], ids=["one router", "split"])
+def every_function(request):
+    return functions(shop("local", splitRouter=request.param))
 
 
 class Asked(UserDict):
@@ -39,29 +41,30 @@ def read_by_the_runtime():
     return asked.names
 
 
-def test_what_is_set_is_what_is_read():
-    given = {name for each in EVERY_FUNCTION for name in variables(each) if name.startswith("FOLDSTACK_")}
+def test_what_is_set_is_what_is_read(every_function):
+    given = {name for each in every_function for name in variables(each) if name.startswith("FOLDSTACK_")}
     assert given == read_by_the_runtime()
 
 
-@pytest.mark.parametrize("function", EVERY_FUNCTION, ids=lambda each: each.name)
-def test_the_runtime_accepts_the_values(function):
-    environment = Environment.read(variables(function))
-    assert environment.domain == "shop:service"
-    assert environment.service == "shop"
-    assert environment.store_epoch == 1
-    assert environment.variables["POWERTOOLS_SERVICE_NAME"] == "shop"
-    assert environment.variables["POWERTOOLS_LOG_LEVEL"] == "INFO"
-    assert environment.variables["RESERVATION_MINUTES"] == "15"
+def test_the_runtime_accepts_the_values(every_function):
+    for each in every_function:
+        environment = Environment.read(variables(each))
+        assert environment.domain == "shop:service"
+        assert environment.service == "shop"
+        assert environment.store_epoch == 1
+        assert environment.variables["POWERTOOLS_SERVICE_NAME"] == "shop"
+        assert environment.variables["POWERTOOLS_LOG_LEVEL"] == "INFO"
+        assert environment.variables["RESERVATION_MINUTES"] == "15"
 
 
-def test_variables_fit_into_a_function():
-    for each in EVERY_FUNCTION:
+def test_variables_fit_into_a_function(every_function):
+    for each in every_function:
         assert sum(len(name) + len(value) for name, value in variables(each).items()) < 4096
 
 
 def test_a_function_is_told_only_of_what_it_may_touch():
-    told = {each.name: {name for name in variables(each) if name.startswith("FOLDSTACK_")} for each in EVERY_FUNCTION}
+    both = [*functions(shop("local")), *functions(shop("local", splitRouter=True))]
+    told = {each.name: {name for name in variables(each) if name.startswith("FOLDSTACK_")} for each in both}
     everyone = {"FOLDSTACK_DOMAIN", "FOLDSTACK_SERVICE", "FOLDSTACK_STORE_EPOCH"}
     store = everyone | {"FOLDSTACK_COMMIT_TABLE", "FOLDSTACK_BODIES_BUCKET"}
     door = {"FOLDSTACK_ROUTES", "FOLDSTACK_ANONYMOUS"}

@@ -10,22 +10,23 @@ GRAPHS = {
     "dev": lambda: shop("dev"),
     "split": lambda: shop("dev", splitRouter=True),
 }
-all_graphs = pytest.mark.parametrize("graph", [make() for make in GRAPHS.values()], ids=GRAPHS)
 
 
-@all_graphs
+@pytest.fixture(params=GRAPHS)
+def graph(request):
+    return GRAPHS[request.param]()
+
+
 def test_no_two_functions_share_a_role(graph):
     roles = [role_of(graph, each) for each in functions(graph)]
     assert len({role.urn for role in roles}) == len(roles) > 0
 
 
-@all_graphs
 def test_no_role_is_left_over(graph):
     used = {role_of(graph, each).name for each in functions(graph)} | {"shop-views-sweep-role"}
     assert {role.name for role in graph.of("aws:iam/role:Role")} == used
 
 
-@all_graphs
 def test_each_function_logs_to_a_group_of_its_own_made_before_it(graph):
     order = [each.urn for each in graph.resources]
     groups = {}
@@ -38,7 +39,6 @@ def test_each_function_logs_to_a_group_of_its_own_made_before_it(graph):
     assert len(groups) == len(functions(graph))
 
 
-@all_graphs
 @pytest.mark.parametrize("metric", ["Errors", "Throttles"])
 def test_each_function_has_alarms(graph, metric):
     for function in functions(graph):
@@ -56,7 +56,6 @@ def test_a_stream_that_is_five_minutes_behind_raises_an_alarm():
     assert alarm.inputs["statistic"] == "Maximum"
 
 
-@all_graphs
 def test_what_should_be_empty_raises_an_alarm_when_it_is_not(graph):
     waiting = [each for each in graph.of("aws:sqs/queue:Queue") if not each.inputs.get("redrivePolicy")]
     assert {each.name for each in waiting} == {
