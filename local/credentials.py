@@ -9,6 +9,7 @@ from typing import Any
 import botocore.session
 from boto3.session import Session
 from botocore.credentials import RefreshableCredentials
+from botocore.loaders import create_loader
 
 from .emulator import Emulator, client_config
 
@@ -34,6 +35,8 @@ class Credentials:
         self._emulator = emulator
         self._now = now
         self._held: dict[str, RoleCredentials] = {}
+        # Reading a service's model is most of the cost of a client: sessions share what was read.
+        self._models = create_loader()
         self._lock = threading.Lock()
 
     def of(self, role_arn: str) -> RoleCredentials:
@@ -60,6 +63,7 @@ class Credentials:
         core._credentials = RefreshableCredentials.create_from_metadata(  # type: ignore[attr-defined]
             metadata=refresh(), refresh_using=refresh, method="assume-role"
         )
+        core.register_component("data_loader", self._models)
         session = Session(botocore_session=core, region_name=self._emulator.region)
         lock = threading.Lock()
 

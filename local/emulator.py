@@ -64,6 +64,7 @@ class Emulator:
         self._patches = tuple(patches)
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
+        self._session: Any = None
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._root_key = f"ROOT{secrets.token_hex(8).upper()}"
@@ -117,9 +118,9 @@ class Emulator:
 
     def client(self, service: str, credentials: Mapping[str, str] | None = None) -> Any:
         """A boto3 client: the account's root, or whoever holds `credentials` (as AssumeRole answers them)."""
-        if credentials is not None:
-            return self._client(service, **{name: credentials[name] for name in _KEYS})
         with self._lock:
+            if credentials is not None:
+                return self._client(service, **{name: credentials[name] for name in _KEYS})
             if service not in self._clients:
                 self._clients[service] = self._client(service, self._root_key, "root")
             return self._clients[service]
@@ -131,8 +132,9 @@ class Emulator:
         self.stop()
 
     def _client(self, service: str, AccessKeyId: str, SecretAccessKey: str, SessionToken: str | None = None) -> Any:
-        client: Any = Session().client
-        return client(
+        if self._session is None:
+            self._session = Session()
+        return self._session.client(
             service,
             endpoint_url=self.url,
             region_name=self.region,
