@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import event_sources
 from .deployer import CheckingProvider, Deployer
 from .event_sources import EventSource, Faults
 from .function_host import FunctionSpec
@@ -117,9 +116,7 @@ class LaptopCloud:
 
     def wait_idle(self, timeout: float = 60.0) -> None:
         """Wait until no source has anything left to hand on; TimeoutError names those that have."""
-        if not event_sources.wait_idle(self.sources, timeout):
-            busy = ", ".join(s.name for s in self.sources if not s.idle.is_set())
-            raise TimeoutError(f"after {timeout} s still at work: {busy or 'sources that feed each other'}")
+        self._parts.wiring.wait_idle(timeout)
 
     def down(self, keep_data: bool = False) -> None:
         """Stop everything. Data is removed, or kept for the next `up`."""

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -38,6 +40,8 @@ class Wiring:
         self._specs: dict[str, FunctionSpec] = {}
         self._sources: dict[str, _Source] = {}
         self._tables: dict[str, RouteTable] = {}
+        self._ended = 0
+        self._ended_lock = threading.Lock()
         self.logical_names: dict[str, str] = {}
 
     @property
@@ -47,6 +51,19 @@ class Wiring:
     @property
     def functions(self) -> list[FunctionSpec]:
         return list(self._specs.values())
+
+    def wait_idle(self, timeout: float) -> None:
+        """Wait until no source has anything left to hand on; TimeoutError names those that have."""
+        deadline = time.monotonic() + timeout
+        while True:
+            # One source feeds another when its call ends, so ends are counted as well as beginnings.
+            before = self._activity()
+            busy = [s for s in self.sources if not s.idle.wait(max(0.0, deadline - time.monotonic()))]
+            if not busy and self._activity() == before:
+                return
+            if busy or time.monotonic() > deadline:
+                names = ", ".join(s.name for s in busy) or "sources that feed each other"
+                raise TimeoutError(f"after {timeout} s still at work: {names}")
 
     def status(self) -> list["SourceStatus"]:
         """What each source reads for whom, and how far it is behind."""
@@ -131,7 +148,7 @@ class Wiring:
 
     def _make(self, id_: str, want: "_Wanted") -> EventSource:
         inputs, function = want.request.inputs, want.function
-        invoke = partial(_invoke, self._host, function.name)
+        invoke = partial(self._invoke, function.name)
         clients = self._credentials.clients(function.role_arn)
         arn, name = inputs["eventSourceArn"], want.request.resource.name
         if arn in want.queues:
@@ -155,6 +172,16 @@ class Wiring:
             mapping_id=id_,
             faults=want.faults,
         )
+
+    def _invoke(self, name: str, payload: bytes, *, crash: Crash | None = None) -> Invocation:
+        try:
+            return self._host.invoke(name, payload, crash=crash)
+        finally:
+            with self._ended_lock:
+                self._ended += 1
+
+    def _activity(self) -> tuple[int, int]:
+        return sum(source.calls for source in self.sources), self._ended
 
     def _sweep_unused_code(self) -> None:
         used = {folder for s in self._specs.values() for folder in (s.task_dir, *s.layer_dirs)}
@@ -233,10 +260,6 @@ def _spec(site: Site, request: Request, layers: dict[str, Path]) -> FunctionSpec
 def _function_of(integration_uri: str) -> str:
     """The function's name in its ARN, or in the invoke ARN that holds it."""
     return name_of(integration_uri.split("/functions/")[-1].removesuffix("/invocations"))
-
-
-def _invoke(host: FunctionHost, name: str, payload: bytes, *, crash: Crash | None = None) -> Invocation:
-    return host.invoke(name, payload, crash=crash)
 
 
 def as_payload(value: Any) -> bytes:

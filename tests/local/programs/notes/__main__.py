@@ -12,9 +12,7 @@ code = pulumi.FileArchive(str(Path(__file__).resolve().parent / "app"))
 
 def role(name, *statements, service="lambda.amazonaws.com"):
     trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
-    made = aws.iam.Role(
-        name, assume_role_policy=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    )
+    made = aws.iam.Role(name, assume_role_policy=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
     policy = aws.iam.RolePolicy(
         name,
         role=made.name,
@@ -58,9 +56,7 @@ counts = aws.dynamodb.Table(
     tags={"kind": "view"},
 )
 for extra in config.require_object("tables"):
-    aws.dynamodb.Table(
-        extra, hash_key="id", attributes=[{"name": "id", "type": "S"}], billing_mode="PAY_PER_REQUEST"
-    )
+    aws.dynamodb.Table(extra, hash_key="id", attributes=[{"name": "id", "type": "S"}], billing_mode="PAY_PER_REQUEST")
 bus = aws.cloudwatch.EventBus("bus")
 queue = aws.sqs.Queue("queue", visibility_timeout_seconds=60)
 
@@ -72,16 +68,16 @@ door = function(
 )
 relay = function(
     "relay",
-    allow(
-        notes.stream_arn, "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"
-    ),
+    allow(notes.stream_arn, "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"),
     allow("*", "dynamodb:ListStreams"),
     allow(bus.arn, "events:PutEvents"),
     BUS=bus.name,
 )
 counter = function(
     "counter",
-    allow(queue.arn, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+    allow(
+        queue.arn, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"
+    ),
     allow(counts.arn, "dynamodb:UpdateItem"),
     TABLE=counts.name,
 )
