@@ -96,7 +96,9 @@ class Sandbox:
         self._exited = asyncio.create_task(self._process.wait())
         asked = asyncio.create_task(self._asked.wait())
         waits: set[asyncio.Future[Any]] = {asked, self._exited, self._answer}
-        await asyncio.wait(waits, timeout=INIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        # AWS begins an init that took too long anew, in the time of the invocation.
+        seconds = INIT_SECONDS + self.spec.timeout
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
         if self._asked.is_set():
             self._init_ms = (time.monotonic() - began) * 1000

@@ -18,8 +18,11 @@ def main(handler: str, supplied: str, task: str, *layers: str) -> None:
     ]
     sys.path[:] = [*ahead, *sys.path, supplied]
 
+    from awslambdaric import bootstrap
     from awslambdaric.__main__ import main as serve
 
+    # It parts the lines of a traceback with carriage returns, for Lambda's log service to join.
+    bootstrap.ERROR_LOG_LINE_TERMINATE = "\n"
     serve(["awslambdaric", handler])
 
 

@@ -84,8 +84,12 @@ class SandboxPool:
         sandbox = Sandbox(self._spec, self._surroundings)
         self._all.add(sandbox)
         self._roles[sandbox.token] = self._spec.role_arn
-        with self._log.opened() as log:
-            return sandbox, await sandbox.start(log)
+        try:
+            with self._log.opened() as log:
+                return sandbox, await sandbox.start(log)
+        except BaseException:
+            await self._discard(sandbox)
+            raise
 
     async def _discard(self, sandbox: Sandbox) -> None:
         if sandbox in self._idle:

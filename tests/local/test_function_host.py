@@ -472,6 +472,15 @@ def test_code_that_is_not_there_is_told_at_once(host: FunctionHost, tmp_path: Pa
         host.register(spec)
 
 
+def test_a_sandbox_that_cannot_start_leaves_the_function_usable(function: Make) -> None:
+    made = function(ECHO)
+    away = made.spec.task_dir.rename(made.spec.task_dir.with_name("away"))
+    with pytest.raises(FileNotFoundError):
+        made(1)
+    away.rename(made.spec.task_dir)
+    assert made.answer(1) == 1
+
+
 # ---- logs
 
 
@@ -499,7 +508,7 @@ def test_each_function_has_a_private_log_with_lambdas_lines(function: Make) -> N
     assert report["REPORT RequestId"] == done.request_id
     assert {"Duration", "Billed Duration", "Memory Size", "Init Duration"} <= set(report)
     made("bad")
-    assert "ValueError: bad event" in made.log
+    assert "[ERROR] ValueError: bad event\nTraceback (most recent call last):\n" in made.log
     second = made.log.splitlines()[-1]
     assert "Init Duration" not in second
     assert "Error Type: ValueError" in second
