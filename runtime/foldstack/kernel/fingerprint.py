@@ -29,8 +29,10 @@ def _visit(name: str, package: str, seen: dict[str, bytes]) -> None:
     is_package = path.name == "__init__.py"
     for node in ast.walk(ast.parse(seen[name])):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                _visit(alias.name, package, seen)
+            for alias in node.names:  # `import a.b.c` binds a, and so reaches what a and a.b define
+                parts = alias.name.split(".")
+                for end in range(1, len(parts) + 1):
+                    _visit(".".join(parts[:end]), package, seen)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:

@@ -15,6 +15,10 @@ class Message(BaseModel):
     type_name: ClassVar[str] = ""
     schema_version: ClassVar[int] = 1
 
+    def __init_subclass__(cls, name: str | None = None, version: int = 1, **kwargs: Any) -> None:
+        """Takes what the hook below reads: pydantic hands class arguments to both."""
+        super().__init_subclass__(**kwargs)
+
     @classmethod
     def __pydantic_init_subclass__(cls, name: str | None = None, version: int = 1, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
