@@ -13,7 +13,6 @@ class Message:
     """A record of the event. A copy repeats a message that is handled already: its fate changes nothing."""
 
     record: dict[str, Any]
-    received: float
     copy: bool = False
 
     @property

@@ -14,6 +14,7 @@ from .options import QueueOptions
 from .records import queue_record
 
 _LONG_POLL_SECONDS = 1
+_HIDE_SECONDS = 60
 _COUNTS = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -125,8 +126,7 @@ class QueueSource(EventSource):
             MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],
         )
-        now = time.monotonic()
-        messages = [Message(queue_record(raw, self._queue_arn), now) for raw in answer.get("Messages", [])]
+        messages = [Message(queue_record(raw, self._queue_arn)) for raw in answer.get("Messages", [])]
         accepted = [m for m in messages if self.options.filters.accept_message(m.record)]
         self._delete([m for m in messages if m not in accepted])
         taken = []
@@ -150,14 +150,15 @@ class QueueSource(EventSource):
                 self._changed.notify_all()
 
     def _hand_on(self, batch: list[Message]) -> None:
-        extended = min(message.received for message in batch)
+        hidden_until: float | None = None
 
         def go_on() -> bool:
             """While the function is throttled the messages stay hidden, so that no receive is counted."""
-            nonlocal extended
-            if time.monotonic() - extended > self._visibility / 2:
-                extended = time.monotonic()
-                self._change_visibility(batch, int(self._visibility))
+            nonlocal hidden_until
+            now = time.monotonic()
+            if hidden_until is None or now > hidden_until - _HIDE_SECONDS / 2:
+                self._change_visibility(batch, _HIDE_SECONDS)
+                hidden_until = now + _HIDE_SECONDS
             return True
 
         answer = self._call({"Records": [message.record for message in batch]}, go_on)
@@ -168,12 +169,14 @@ class QueueSource(EventSource):
         done = [message for message in batch if message.id not in failed and not message.copy]
         for message in done:
             if self.faults.duplicate():
-                copy = Message(message.record, message.received, copy=True)
+                copy = Message(message.record, copy=True)
                 self._held.keep(copy, self.faults.delay())
         self._delete(done)
+        again = [message for message in batch if message.id in failed]
         if self.options.retry_seconds is not None:
-            again = [message for message in batch if message.id in failed]
             self._change_visibility(again, self.options.retry_seconds)
+        elif hidden_until is not None:
+            self._change_visibility(again, int(self._visibility))
 
     def _failed(self, answer: Invocation, batch: list[Message]) -> set[str]:
         everything = {message.id for message in batch}

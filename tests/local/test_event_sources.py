@@ -612,8 +612,8 @@ def test_the_queues_own_redrive_policy_takes_poison_away(
 
 def test_throttling_counts_no_receive(emulator: Emulator, credentials: Credentials, consume: Consume) -> None:
     """The message stays hidden for as long as it takes, though that is longer than its visibility."""
-    queue = Queue(emulator, credentials, receives=1, VisibilityTimeout="1")
-    until = time.monotonic() + 1.6
+    queue = Queue(emulator, credentials, receives=1, VisibilityTimeout="3")
+    until = time.monotonic() + 3.5
     consumer = Consumer(lambda keys: Invocation("throttled") if time.monotonic() < until else OK)
     queue.send("a")
     assert consume(consumer, of=queue).idle.wait()
