@@ -1,13 +1,19 @@
 """Which changes of code make a snapshot another reducer's."""
 
 import sys
+from textwrap import dedent
 
 import pytest
 from foldstack.kernel.fingerprint import fingerprint
 
 FILES = {
     "__init__.py": "",
-    "stock.py": "from . import money\nfrom .rules import DEPTH, limits\nimport {p}.plain.units\nfrom {p}.names import NAME\n",
+    "stock.py": """
+        from . import money
+        from .rules import DEPTH, limits
+        import {p}.plain.units
+        from {p}.names import NAME
+    """,
     "money.py": "CENTS = 100\n",
     "rules/__init__.py": "from .deep import DEPTH\n",
     "rules/limits.py": "from .. import shared\nMOST = 5\n",
@@ -28,7 +34,7 @@ def package(tmp_path, monkeypatch):
     for path, text in FILES.items():
         file = tmp_path / name / path
         file.parent.mkdir(exist_ok=True)
-        file.write_text(text.format(p=name))
+        file.write_text(dedent(text.format(p=name)))
     monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path / name
     for module in [each for each in sys.modules if each.partition(".")[0] == name]:

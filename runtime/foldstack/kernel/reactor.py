@@ -10,9 +10,10 @@ from .aggregate import Aggregate
 from .commit import CommandContext, Commit, event_id
 from .decision import Rejection
 from .envelope import Envelope
-from .errors import FoldstackError
+from .errors import DefinitionError, FoldstackError
 from .executor import Committed, Executor
 from .idempotency import command_id
+from .keys import StreamId
 from .messages import Command, Event
 from .reaction import OutcomePending, Reaction, ReactionContext
 from .service import Service
@@ -96,7 +97,9 @@ class Reactor:
             if not fresh and (earlier := self._executor.find(commit.stream, reaction.of, key)):
                 yield Committed(commit.stream, earlier.first, earlier.next, earlier.result, True, commit=earlier)
                 return
-            commands: list[Command] = [reaction.function(event, self._world, context)]
+            commands: list[Command] = [
+                self._settling(reaction, commit.stream, reaction.function(event, self._world, context))
+            ]
         else:
             made = reaction.function(event, context)
             commands = [] if made is None else [made] if isinstance(made, Command) else list(made)
@@ -116,6 +119,15 @@ class Reactor:
                     traceparent=commit.traceparent,
                 ),
             )
+
+    def _settling(self, reaction: Reaction, stream: StreamId, command: Command) -> Command:
+        """The outcome of an effect: on the stream that asked for it, or nobody could see that it is done."""
+        aggregate = self._service.aggregate_of(type(command))
+        if aggregate is not reaction.of or getattr(command, aggregate.rule(type(command)).by) != stream.id:
+            raise DefinitionError(
+                f"{reaction.name} must answer a command on {stream.key}, and {type(command).__name__} is on another"
+            )
+        return command
 
 
 def _events(commit: Commit | Envelope, aggregate: Aggregate) -> Iterator[tuple[str, Event]]:
