@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from foldstack.kernel.errors import Unavailable
+from foldstack.kernel.errors import StoreThrottled, StoreTimeout, Unavailable
 
 from .fakes import MemoryViewStore, Turns, Watched, Weather
 from .library import Library, assert_equals_fold, deliver, projector, published
@@ -109,3 +109,31 @@ def test_a_batch_folds_a_streams_commits_into_one_write():
     assert store.calls == []
     assert sorted(views.calls) == ["read", "read", "write", "write"]
     assert_equals_fold(views.inner, library.store)
+
+
+def test_repetitions_cost_one_read_each_and_nothing_more():
+    library = Library().grow(random.Random(2), streams=1, commits=10)
+    store, views = Watched(library.store), Watched(MemoryViewStore())
+    mine = projector(store, views)
+    deliver(mine, published(library.commits))
+    views.calls.clear()
+    for envelope in published(library.commits):
+        deliver(mine, [envelope])
+    assert store.calls == []
+    assert set(views.calls) == {"read"}
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_write_without_an_answer_is_resolved_by_reading_again(lost):
+    library = Library().grow(random.Random(2), streams=1, commits=10)
+    faults = [StoreTimeout("no answer"), StoreThrottled("not now")]
+
+    def trouble(name: str) -> None:
+        if name == "write" and faults:
+            raise faults.pop()
+
+    inner = MemoryViewStore()
+    views = Watched(inner, after=trouble) if lost else Watched(inner, before=trouble)
+    deliver(projector(library.store, views), published(library.commits))
+    assert faults == []
+    assert_equals_fold(inner, library.store)

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from foldstack.aws import view_fold
 from foldstack.aws.sweep import Sweep
+from foldstack.aws.view_rows import Parked as ParkedAt
 from foldstack.kernel.errors import BrokenChain, Unavailable
 from foldstack.kernel.store import MemoryCommitStore
 
@@ -91,7 +92,7 @@ def test_a_parked_row_of_another_epoch_starts_afresh():
     first = library.commit("a", Created(price=Decimal(1), shelf="x"))
     deliver(projector(library.store, views), published([first]))
     lead = views.read(articles, A)
-    views.write(articles, A, lead, replace(lead, parked=view_fold.Parked(9, "of another life", "t")), {})
+    views.write(articles, A, lead, lead._replace(parked=ParkedAt(9, "of another life", "t")), {})
     deliver(projector(library.store, views, park, epoch=2), published(library.commits))
     assert (views.read(articles, A).parked, views.read(articles, A).epoch) == (None, 2)
 

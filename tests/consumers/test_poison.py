@@ -144,6 +144,20 @@ def test_faults_of_the_store_are_never_poison():
     assert (park, views.read(articles, A)) == ([], None)
 
 
+@pytest.mark.parametrize("fault", [OSError("no route"), StoreTimeout("no answer"), MemoryError()])
+def test_faults_of_the_process_are_never_poison(fault):
+    library, views, park = one_article(), MemoryViewStore(), Parked()
+    impure = Projection("articles", of=article, row=ArticleRow)
+
+    @impure.on(Created)
+    def ask_somebody(row, event, meta):
+        raise fault
+
+    with pytest.raises(type(fault)):
+        deliver(Projector([impure], library.store, views, park), published(library.commits))
+    assert (park, views.read(articles, A)) == ([], None)
+
+
 def test_a_commit_that_cannot_be_read_is_poison_and_those_before_it_are_not(monkeypatch):
     library, views, park = one_article(), MemoryViewStore(), Parked()
     since, monkey = library.store.since, library.commits[3]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from foldstack.aws import composition
+from foldstack.aws.sweep import Sweep
 from foldstack.kernel.errors import DefinitionError, StoreThrottled
 
 from .domain import POISONED, Created, Priced, articles
@@ -38,7 +39,7 @@ class Function:
         return self._module.handler(event, Context())
 
     def _sweep(self, env, projector):
-        return composition.Sweep(projector, MemoryHeads(self.library.store), self.views)
+        return Sweep(projector, MemoryHeads(self.library.store), self.views)
 
 
 @pytest.fixture

@@ -1,7 +1,11 @@
-"""Where the runtime is put together: every handler takes its parts from here, made of what its function was given."""
+"""Where the runtime is put together: every handler takes its parts from here, made of what its function was given.
+
+What only some functions have is imported when it is made: a cold start pays for its own parts alone.
+"""
 
 import logging
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ..kernel.decision import Rejection
 from ..kernel.errors import DefinitionError
@@ -16,13 +20,14 @@ from . import clients
 from .bodies import Bodies
 from .commit_store import DynamoCommitStore
 from .environment import Environment
-from .parking import ParkingQueue
-from .projector import Projector
-from .relay import Relay
-from .secrets import Secrets
-from .sweep import CommitTableHeads, Sweep
-from .view_store import DynamoViewStore
-from .views import ViewReader
+
+if TYPE_CHECKING:
+    from .parking import ParkingQueue
+    from .projector import Projector
+    from .relay import Relay
+    from .sweep import Sweep
+    from .view_store import DynamoViewStore
+    from .views import ViewReader
 
 
 def commit_store(env: Environment) -> DynamoCommitStore:
@@ -38,17 +43,23 @@ def executor(env: Environment) -> Executor:
 
 def reactor(env: Environment, service: Service, executor: Executor) -> Reactor:
     """Its outside world is made by the first effect, and so are the secrets read."""
+    from .secrets import Secrets
+
     settings = Settings(env.variables, Secrets(partial(clients.client, "secretsmanager"), env.secrets))
     make_world = partial(service.world, settings) if service.world else None
     return Reactor(service, executor, make_world=make_world, log=partial(_log_rejection, env.service))
 
 
-def views(env: Environment, service: Service, store: CommitStore, tenant: Tenant, token: Token | None) -> ViewReader:
+def views(env: Environment, service: Service, store: CommitStore, tenant: Tenant, token: Token | None) -> "ViewReader":
     """The views of one tenant, for one request."""
+    from .views import ViewReader
+
     return ViewReader(view_store(env), store, tenant, token, env.store_epoch)
 
 
-def view_store(env: Environment) -> DynamoViewStore:
+def view_store(env: Environment) -> "DynamoViewStore":
+    from .view_store import DynamoViewStore
+
     return DynamoViewStore(clients.client("dynamodb"), env.view_tables)
 
 
@@ -63,20 +74,28 @@ def projections(env: Environment, service: Service) -> list[Projection]:
     return [service.projections[name] for name in env.view_tables]
 
 
-def projector(env: Environment, service: Service) -> Projector:
+def projector(env: Environment, service: Service) -> "Projector":
+    from .projector import Projector
+
     return Projector(projections(env, service), commit_store(env), view_store(env), parking(env), epoch=env.store_epoch)
 
 
-def sweep(env: Environment, projector: Projector) -> Sweep:
+def sweep(env: Environment, projector: "Projector") -> "Sweep":
+    from .sweep import CommitTableHeads, Sweep
+
     heads = CommitTableHeads(clients.client("dynamodb"), env.commit_table)
     return Sweep(projector, heads, view_store(env))
 
 
-def relay(env: Environment) -> Relay:
+def relay(env: Environment) -> "Relay":
+    from .relay import Relay
+
     return Relay(clients.client("events"), env.bus, env.service, parking(env))
 
 
-def parking(env: Environment) -> ParkingQueue:
+def parking(env: Environment) -> "ParkingQueue":
+    from .parking import ParkingQueue
+
     return ParkingQueue(clients.client("sqs"), env.parked_queue)
 
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 from ..kernel.errors import Unavailable
@@ -58,8 +57,7 @@ class CommitTableHeads:
         return heads, found.get("LastEvaluatedKey")
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(NamedTuple):
     """`done` is False where time was over first: the next sweep of the segment goes on from there. `failed`
     counts rows that could not be healed now."""
 
@@ -111,7 +109,7 @@ class Sweep:
                 if self._clock() >= until:
                     return swept
         self._views.keep_position(name, None)
-        return replace(swept, done=True)
+        return swept._replace(done=True)
 
     def _of_commits(self, after: Any, segment: int, segments: int) -> tuple[dict[Any, int], Any]:
         """Rows that some commits must have reached: {(projection name, stream): next}. No need to know a stream's
@@ -140,8 +138,7 @@ class Sweep:
         else:
             outcomes = [self._check_one(each) for each in work.items()]
         counts = {name: sum(o == name for o in outcomes) for name in ("healed", "parked", "failed")}
-        return replace(
-            swept,
+        return swept._replace(
             checked=swept.checked + len(work),
             **{name: getattr(swept, name) + count for name, count in counts.items()},
         )

@@ -11,9 +11,8 @@
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..kernel.keys import Tenant
 from ..kernel.messages import State
@@ -33,8 +32,7 @@ _FIELD = "f."
 _INTEGER = re.compile(r"-?[0-9]+").fullmatch
 
 
-@dataclass(frozen=True, slots=True)
-class Parked:
+class Parked(NamedTuple):
     """The commit at `first` made the projection's code raise; nothing after it is applied. `at` is RFC 3339."""
 
     first: int
@@ -42,8 +40,7 @@ class Parked:
     at: str
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(NamedTuple):
     """Somebody decided to go on without the commit at `first`."""
 
     first: int
@@ -52,8 +49,7 @@ class Skipped:
     at: str
 
 
-@dataclass(frozen=True, slots=True)
-class LeadRow:
+class LeadRow(NamedTuple):
     """What a view knows of one stream. `cursor` is `next` of the last applied commit, in store epoch `epoch`.
 
     `row` is the item's map, None for a tombstone; `sums` is what this stream has added to the totals.

@@ -1,7 +1,6 @@
 """Entry point of a projector: commits from its queue, the sweep by the clock, and what a person may order."""
 
 import time
-from dataclasses import asdict
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -19,7 +18,6 @@ log = Logger()
 metrics = Metrics(namespace="Foldstack")
 environment = Environment.read()
 projector = composition.projector(environment, domain.load(environment.domain))
-sweep = composition.sweep(environment, projector)
 
 
 @log.inject_lambda_context
@@ -62,14 +60,16 @@ def _advance(envelopes: list[Envelope]) -> None:
 
 def _sweep(event: dict[str, Any], seconds: float) -> dict[str, Any]:
     until = time.monotonic() + seconds - _MARGIN
-    swept = sweep.run(until, int(event.get("segment", 0)), int(event.get("segments", 1)))
+    swept = composition.sweep(environment, projector).run(
+        until, int(event.get("segment", 0)), int(event.get("segments", 1))
+    )
     metrics.add_metric("SweptRows", MetricUnit.Count, swept.checked)
     metrics.add_metric("HealedRows", MetricUnit.Count, swept.healed)
     metrics.add_metric("ParkedRows", MetricUnit.Count, swept.parked)
     metrics.flush_metrics()
     report = log.info if swept.done and not swept.failed else log.error
-    report("sweep", **asdict(swept))
-    return asdict(swept)
+    report("sweep", **swept._asdict())
+    return swept._asdict()
 
 
 def _row(order: dict[str, Any]) -> tuple[Any, StreamId]:

@@ -13,7 +13,7 @@ from .executor import Committed, Executor, MakeResult
 from .idempotency import command_id
 from .keys import StreamId, Tenant
 from .messages import Command, State
-from .projection import Projection
+from .projection import Number, Projection
 from .reaction import OutcomePending
 from .reactor import Reactor
 from .service import Service
@@ -32,6 +32,14 @@ class Views(Protocol):
 
     def page(self, projection: Projection[R], limit: int, after: str | None) -> "ViewPage[R]":
         """Up to `limit` rows in the order of their ids. `after` is `next` of the page before, else InvalidValue."""
+        ...
+
+    def total(self, projection: Projection, key: str) -> Mapping[str, Number]:
+        """What the streams' contributions to `key` add up to; a field whose sum is 0 is left out."""
+        ...
+
+    def totals(self, projection: Projection) -> Mapping[str, Mapping[str, Number]]:
+        """All sums by key, as the view has them now, whatever the token says."""
         ...
 
 
