@@ -270,6 +270,26 @@ def test_a_duplicate_further_up_is_seen_before_deciding_again(faulty, id):
     assert len(history(faulty.inner, stream_id(id))) == 4
 
 
+def test_a_duplicate_that_was_evicted_meanwhile_is_found_by_its_row(faulty, id):
+    """The row was looked for before the duplicate came; after another load it is looked for again."""
+    fill(faulty, id, 90)
+    sandbox = Sandbox(faulty)
+
+    def meanwhile(name):
+        if name == "append":
+            faulty.around = lambda name: None
+            other = Sandbox(faulty.inner)
+            for n in ("a", "b", 91, *range(200, 290)):
+                other.done(take(id, n), f"key {n}")
+
+    faulty.around = meanwhile
+    faulty.taken()
+    assert retry(sandbox, id, 91).replayed
+    calls = ["newest", "find_id", "append", "append", "since!", "newest!", "find_id", "since!"]
+    assert faulty.taken() == calls
+    assert len(history(faulty.inner, stream_id(id))) == 91 + 93
+
+
 @pytest.mark.parametrize("stale", [1, 3, 40, 130])
 def test_a_stale_read_has_no_second_effect(faulty, id, stale):
     fill(faulty, id, 120)

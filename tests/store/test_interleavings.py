@@ -13,12 +13,12 @@ from foldstack.kernel.errors import Unavailable
 from foldstack.kernel.executor import Committed
 from foldstack.kernel.store import MemoryCommitStore
 
-from .domain import ClaimName, OpenShelf, ReturnUnits, TakeUnit
+from .domain import ClaimName, OpenShelf, ReturnUnits, TakeUnit, shelf
 from .faults import Crash, FaultyStore
 from .scheduler import Scheduler
 from .support import Sandbox, folded, history, other_reducer, stream_id
 
-COMMANDS, WORKERS = 36, 4
+COMMANDS, WORKERS, MANY = 36, 4, 400
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ class World:
 
     def _queue(self) -> list[tuple[str, object]]:
         """Commands with one to three deliveries each, the later ones up to 20 places behind."""
-        placed = [((0, 0.0), "open", OpenShelf(shelf="s", units=20))]
+        placed = [((0, 0.0), "open", OpenShelf(shelf="s", units=12))]
         for n in range(COMMANDS):
             command = self.rng.choice(
                 [TakeUnit(shelf="s", by=str(n))] * 4
@@ -80,13 +80,28 @@ class World:
         faults.holes = {self.rng.randrange(1, 30)} if self.rng.random() < 0.2 else set()
         faults.faults.clear()
         if self.rng.random() < 0.2:
-            faults.faults.extend(self.rng.choices(["stored", "dropped", "refused"], k=self.rng.choice([1, 1, 2, 400])))
+            faults.faults.extend(self.rng.choices(["stored", "dropped", "refused"], k=self.rng.choice([1, 1, 2, MANY])))
+        before = len(self.commits(command))
         try:
             outcome = sandbox.do(command, key, repeated=self.rng.random() < 0.5)
         except Unavailable:
+            assert len(faults.faults) > 2, "a fault or two are no reason to give up"
             return
-        if isinstance(outcome, Committed) and outcome.commit:
+        if isinstance(outcome, Rejection):
+            self.check_rejection(outcome, key, command, before)
+        elif outcome.commit:
             self.answers.setdefault(key, []).append(outcome)
+            assert outcome.replayed or self.commits(command).index(outcome.commit) >= before
+
+    def commits(self, command):
+        return self.memory.streams().get(stream_id(command.shelf).key, [])
+
+    def check_rejection(self, rejection, key, command, before) -> None:
+        """It was right at some moment between question and answer, and the command had no effect yet."""
+        commits = self.commits(command)
+        assert key not in {commit.command_id for commit in commits[:before]}
+        moments = (folded(commits[:n]) for n in range(before, len(commits) + 1))
+        assert any(shelf.decide(command, state) == rejection for state in moments)
 
     def check(self) -> None:
         stored = {}
@@ -100,7 +115,7 @@ class World:
                 assert sandbox.state(id) == folded(commits)
             takes = sum(event.type == "UnitTaken" for commit in commits for event in commit.stored)
             back = sum(e.data["units"] for commit in commits for e in commit.stored if e.type == "UnitsReturned")
-            assert takes <= 20 + back
+            assert takes <= 12 + back
         for key, outcomes in self.answers.items():
             for outcome in outcomes:
                 assert outcome.commit == stored[key], "an answer that no commit stands behind"
