@@ -13,15 +13,14 @@ from .function_host import FunctionSpec
 from .invocation import Invocation
 from .monitor import Secret, reveal
 from .parts import CloudError, Parts
+from .private_files import HOME, write_private
 from .program import deploy
 from .progress import Progress, silent
 from .stack_files import read_stack_files
-from .state import write_private
 from .wiring import SourceStatus, as_payload
 
 __all__ = ["HOME", "CloudError", "LaptopCloud"]
 
-HOME = ".foldstack"
 _OWN_PACKAGE = __name__.rpartition(".")[0]
 
 

@@ -1,4 +1,7 @@
-"""The commands of `foldstack`."""
+"""The commands of `foldstack`.
+
+What deploys is imported by those commands alone that deploy: the others answer at once.
+"""
 
 import json
 import os
@@ -13,15 +16,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from . import log_files
-from .cloud import HOME, LaptopCloud
 from .control import Control, ControlError
-from .demo import DemoFailed, run_demo
 from .display import DeployDisplay, show_outputs, show_status
 from .errors import explain
+from .private_files import HOME, private_directory, private_log
 from .running import Running
-from .stand_ins import private_log
-from .state import private_directory
-from .supervisor import Supervisor
 
 # Where nobody sets a width, a table is not cut to that of a terminal that is not there.
 _WIDE = 140
@@ -59,7 +58,7 @@ def up(
     if detach:
         _deploy_detached(home, running, program, stack, port, replace_data)
     else:
-        _run_here(LaptopCloud(program, stack, home, port), keep_data, replace_data)
+        _run_here(program, stack, port, keep_data, replace_data)
 
 
 @local.command()
@@ -122,6 +121,8 @@ def demo(
     keep: Annotated[bool, typer.Option(help="Stay up afterwards, until ctrl-C.")] = False,
 ) -> None:
     """Deploy the program afresh and walk through it: requests, events, views, what it costs."""
+    from .demo import DemoFailed, run_demo
+
     try:
         run_demo(program.resolve(), stack, _console, keep=keep)
     except DemoFailed as error:
@@ -132,7 +133,11 @@ def demo(
         _fail(explain(error, program.resolve()))
 
 
-def _run_here(cloud: LaptopCloud, keep_data: bool, replace_data: bool) -> None:
+def _run_here(program: Path, stack: str, port: int | None, keep_data: bool, replace_data: bool) -> None:
+    from .cloud import LaptopCloud
+    from .supervisor import Supervisor
+
+    cloud = LaptopCloud(program, stack, _home(program), port)
     failed: list[str] = []
 
     def tell(event: dict[str, Any]) -> None:

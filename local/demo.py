@@ -12,10 +12,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from .cloud import HOME, LaptopCloud
+from .cloud import LaptopCloud
 from .demo_calls import Answer, Calls
 from .demo_report import show_costs, show_events, show_views
 from .display import DeployDisplay, show_outputs
+from .private_files import HOME
 from .stack_files import read_stack_files
 
 __all__ = ["Answer", "DemoFailed", "run_demo"]

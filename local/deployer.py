@@ -1,6 +1,5 @@
 """Create, change and delete what a program registers, comparing by URN with what is there already."""
 
-import json
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -93,8 +92,8 @@ class Deployer:
         request.changed = frozenset(changed)
         if record is None:
             record = self._create(handler, request, "create")
-        elif changed & (handler.replaced_by | set(resource.options.replace_on_changes)):
-            self._may_lose(record, f"changing {', '.join(sorted(changed & handler.replaced_by))} replaces it")
+        elif replacing := changed & (handler.replaced_by | set(resource.options.replace_on_changes)):
+            self._may_lose(record, f"changing {', '.join(sorted(replacing))} replaces it")
             handler.delete(self._site, record)
             with self._lock:
                 self._state.records.pop(record.urn, None)
@@ -195,7 +194,7 @@ class _naming:
 
 def _changes(record: Record, stored: dict[str, Any], resource: Registered) -> set[str]:
     keys = (record.inputs.keys() | stored.keys()) - set(resource.options.ignore_changes)
-    return {k for k in keys if json.dumps(record.inputs.get(k)) != json.dumps(stored.get(k))}
+    return {k for k in keys if record.inputs.get(k) != stored.get(k)}
 
 
 def _dependents_first(records: list[Record]) -> list[Record]:

@@ -15,10 +15,11 @@ from .emulator import Emulator
 from .function_host import FunctionHost
 from .gateway import Gateway
 from .invocation import Invocation
+from .private_files import private_directory, write_private
 from .resources import Site
 from .stack_files import StackFiles
 from .stand_ins import StandIn
-from .state import State, private_directory, write_private
+from .state import State
 from .wiring import Wiring
 
 _SECRET_TYPES = ("aws:secretsmanager/secret:Secret", "aws:secretsmanager/secretVersion:SecretVersion")

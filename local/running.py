@@ -11,7 +11,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from .state import write_private
+from .private_files import write_private
 
 FILE = "running.json"
 

@@ -6,7 +6,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import IO
+
+from .private_files import private_log
 
 _READY_SECONDS = 20.0
 _STOP_SECONDS = 5.0
@@ -78,12 +79,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def private_log(path: Path) -> IO[bytes]:
-    """Append to a file that only its owner may read."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
 def _accepts(port: int) -> bool:

@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,6 +13,7 @@ import pulumi
 
 from .archives import digest
 from .monitor import Secret
+from .private_files import write_private
 
 VERSION = 1
 
@@ -101,19 +101,3 @@ class State:
         if not file.is_file():
             write_private(file, secrets.token_hex(32))
         return file.read_bytes()
-
-
-def private_directory(path: Path) -> Path:
-    """Make a directory that only its owner may enter."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.chmod(0o700)
-    return path
-
-
-def write_private(file: Path, text: str) -> None:
-    """Replace a file at once by one that only its owner may read."""
-    private_directory(file.parent)
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-        out.write(text)
-    partial.replace(file)

@@ -13,7 +13,8 @@ from typing import Any
 
 from ..archives import digest, unpack
 from ..arns import arn
-from ..state import Record, private_directory
+from ..private_files import private_directory
+from ..state import Record
 from .handler import Handler, Outputs, Request, Site, absent_is_fine
 
 _PROXY = "MINISTACK_LAMBDA_PROXY_URL"

@@ -6,9 +6,10 @@ from typing import Any
 
 from local.deployer import Deployer
 from local.emulator import Emulator
+from local.private_files import private_directory
 from local.program import Deployment, deploy
 from local.resources import Site
-from local.state import State, private_directory
+from local.state import State
 
 GATEWAY = "http://127.0.0.1:4321"
 
