@@ -238,6 +238,13 @@ def test_a_partial_response_goes_on_from_the_lowest_failure(stream: Stream, read
     assert consumer.calls == [list("abcde"), list("bcde")]
 
 
+def test_a_partial_failure_counts_as_a_try(stream: Stream, read: Read) -> None:
+    consumer = Consumer(lambda keys: partial(number(consumer, "c")))
+    stream.put(*"abc")
+    assert read(consumer, partial=True, max_retries=1).idle.wait()
+    assert consumer.calls == [["a", "b", "c"], ["c"]]
+
+
 def number(consumer: Consumer, key: str) -> str:
     return next(r["dynamodb"]["SequenceNumber"] for r in reversed(consumer.records) if key_of(r) == key)
 
