@@ -135,7 +135,7 @@ tips = st.dictionaries(
         st.from_regex(r"[a-z][a-z0-9-]{3,31}", fullmatch=True), st.from_regex(r"[A-Za-z0-9._~-]{1,128}", fullmatch=True)
     ),
     st.integers(1, 2**53 - 1),
-    max_size=8,
+    max_size=16,
 )
 
 
@@ -151,6 +151,12 @@ def test_a_token_round_trips_and_fits_a_header(epoch, tips):
 def test_the_highest_tip_of_a_stream_counts():
     token = Token.of(1, [(("shelf", "a"), 3), (("shelf", "b"), 9), (("shelf", "a"), 2), (("shelf", "a"), 5)])
     assert token.tips == {("shelf", "a"): 5, ("shelf", "b"): 9}
+
+
+def test_a_token_of_very_many_streams_is_taken_back():
+    longest = [(("c" * 32, f"{n:x>128}"), 2**53 - 1) for n in range(40)]
+    token = Token.decode(Token.of(1, longest).encode())
+    assert list(token.tips) == [stream for stream, _ in longest[:16]], "those of the command itself come first"
 
 
 def test_a_token_names_no_tenant():
@@ -190,7 +196,7 @@ def forged(value):
         forged([1, [["shelf", "a/b", 1]]]),
         forged([1, [[5, "a", 1]]]),
         forged([1, [["shelf", 5, 1]]]),
-        forged([1, [["shelf", f"a{n}", 1] for n in range(9)]]),
+        forged([1, [["shelf", f"a{n}", 1] for n in range(17)]]),
     ],
 )
 def test_what_is_no_token_names_the_header(text):

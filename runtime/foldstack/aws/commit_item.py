@@ -1,6 +1,7 @@
 """A commit as an item of the commit table.
 
-Names are one letter: with long ones an event of 400 bytes would no longer fit one write unit.
+Names are one letter, since every commit pays for them again: an event of 400 bytes has room to spare in one
+write unit, whatever else the commit carries.
 
     p partition key, `StreamId.key`    b body                i command id      d time
     s sort key, the first version      z snapshot            h request hash    x traceparent

@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from .aggregate import Aggregate
 from .commit import CommandContext
 from .decision import Rejection
-from .errors import Unavailable
+from .errors import DefinitionError, Unavailable
 from .executor import Committed, Executor, MakeResult
 from .idempotency import command_id
 from .keys import StreamId, Tenant
@@ -84,19 +84,28 @@ class CommandRequest(Generic[B]):
     environment: Mapping[str, str] = field(default_factory=dict)
     tips: dict[tuple[str, str], int] = field(default_factory=dict)
     version: int | None = None
+    _committed: set[tuple[str, str]] = field(default_factory=set, init=False)
 
     def new_id(self, *parts: str) -> str:
         """An id that a retry of the same request gets again, of no use to other tenants: 22 characters."""
         return command_id("id", self.tenant, self.context.command_id, *parts)
 
     def execute(self, command: Command, result: MakeResult | None = None) -> Committed | Rejection:
-        """Decides and commits; `result(events, state)` is plain JSON, kept and answered to retries as it was."""
-        outcome = self.executor.execute(
-            self.service.aggregate_of(type(command)), self.tenant, command, self.context, result
-        )
+        """Decides and commits; `result(events, state)` is plain JSON, kept and answered to retries as it was.
+
+        A request commits once on a stream: its key stands for one commit there. Raises DefinitionError for a
+        second one, which would be taken for a retry of the first.
+        """
+        aggregate = self.service.aggregate_of(type(command))
+        stream = aggregate.category, getattr(command, aggregate.rule(type(command)).by)
+        if stream in self._committed:
+            raise DefinitionError(f"{type(command).__name__}: this request has committed on {stream} before")
+        outcome = self.executor.execute(aggregate, self.tenant, command, self.context, result)
         self._note(outcome)
         if isinstance(outcome, Committed):
             self.version = outcome.next - 1
+            if outcome.commit is not None:
+                self._committed.add(stream)
         return outcome
 
     def settle(self, committed: Committed) -> bool:

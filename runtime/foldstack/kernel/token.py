@@ -11,7 +11,7 @@ from .errors import InvalidValue
 from .keys import check_category, check_id
 
 HEADER = "x-consistency-token"
-_MOST_STREAMS = 8
+_MOST_STREAMS = 16  # of the longest ids they are 3,800 characters: a header may hold them
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,11 @@ class Token:
 
     @classmethod
     def of(cls, epoch: int, tips: Iterable[tuple[tuple[str, str], int]]) -> "Token":
-        """The highest tip of each stream."""
+        """The highest tip of each stream; of very many the first 16, so that the token is one that is taken back."""
         highest: dict[tuple[str, str], int] = {}
         for stream, tip in tips:
-            highest[stream] = max(tip, highest.get(stream, 0))
+            if stream in highest or len(highest) < _MOST_STREAMS:
+                highest[stream] = max(tip, highest.get(stream, 0))
         return cls(epoch, highest)
 
     def encode(self) -> str:
