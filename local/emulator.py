@@ -29,7 +29,9 @@ PATCHES = (
     "stream-records",
 )
 
-_ENTRY = Path(__file__).resolve().parent / "emulator_patches.py"
+# The folder that this package is imported from: the repository, or the environment it is installed in.
+_ROOT = Path(__file__).resolve().parents[__name__.count(".")]
+_ENTRY = f"import sys; sys.path.append({str(_ROOT)!r}); from {__package__}.emulator_patches import main; main()"
 _KEYS = ("AccessKeyId", "SecretAccessKey", "SessionToken")
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 15.0
@@ -149,7 +151,7 @@ class Emulator:
         scratch.mkdir(mode=0o700, exist_ok=True)
         with open(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-I", str(_ENTRY), *self._patches],
+                [sys.executable, "-I", "-c", _ENTRY, *self._patches],
                 cwd=self.home,
                 env=self._surroundings(scratch),
                 # It stops itself when this pipe closes: no emulator outlives the process that started it.

@@ -1,7 +1,7 @@
 """The emulator's entry: small patches of ministack, each for one rule of AWS that it lacks, then its own main().
 
-Run as a script, in an isolated interpreter, with the names of the patches as arguments. Every patch touches
-private names, so another release of ministack is refused: read the patch again against it, then move the pin.
+`main` is run in an interpreter of its own, with the names of the patches as arguments. Every patch touches private
+names, so another release of ministack is refused: read the patch again against it, then move the pin.
 """
 
 import base64
@@ -17,12 +17,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from .emulator_keys import keys_by_table, table_name
+
 PINNED = "1.5.33"
 
 _VARIABLE = re.compile(r"\$\{([^},]+)(?:,\s*'([^']*)')?\}")
-_KEY_EQUALS = re.compile(r"(#?[\w.-]+)\s*=\s*(:\w+)")
-# No tenant's key: a request whose keys cannot be read must match no pattern but "*".
-_UNREADABLE = "\x00unreadable"
 
 
 def loopback() -> None:
@@ -78,14 +77,13 @@ def leading_keys() -> None:
     context_of, resolve = iam_actions.dynamodb_service_context, iam_evaluator._resolve_condition_key
 
     def service_context(body: bytes) -> dict:
-        return {**context_of(body), "dynamodb:LeadingKeys": _keys_by_table(_json(body))}
+        return {**context_of(body), "dynamodb:LeadingKeys": keys_by_table(_json(body))}
 
     def resolve_condition_key(key: str, context: Any) -> Any:
         value = resolve(key, context)
         if key.lower() != "dynamodb:leadingkeys" or not isinstance(value, dict):
             return value
-        table = context.resource_arn.split(":table/", 1)[-1].split("/", 1)[0]
-        return value.get(table)
+        return value.get(table_name(context.resource_arn))
 
     iam_actions.dynamodb_service_context = service_context
     iam_evaluator._resolve_condition_key = resolve_condition_key
@@ -186,66 +184,6 @@ def apply(names: list[str]) -> None:
         PATCHES[name]()
 
 
-def _keys_by_table(request: dict) -> dict[str, list[str]]:
-    """Table name -> partition keys named by the request; a table that is scanned as a whole is left out."""
-    if "Statement" in request or "TransactStatements" in request or "Statements" in request:
-        return {"*": [_UNREADABLE]}  # PartiQL is checked on "*"
-    keys: dict[str, list[str]] = {}
-
-    def add(table: Any, item: Any) -> None:
-        name = _table_name(table)
-        value = _scalar((item or {}).get(_partition_key(name, None)))
-        keys.setdefault(name, []).append(_UNREADABLE if value is None else value)
-
-    table = request.get("TableName")
-    if "TransactItems" in request:
-        for operation in (op for item in request["TransactItems"] for op in item.values()):
-            add(operation.get("TableName"), operation.get("Key") or operation.get("Item"))
-    elif isinstance(request.get("RequestItems"), dict):
-        for name, wanted in request["RequestItems"].items():
-            rows = wanted.get("Keys", []) if isinstance(wanted, dict) else [o for r in wanted for o in r.values()]
-            for row in rows:
-                add(name, row if isinstance(wanted, dict) else row.get("Key") or row.get("Item"))
-    elif "Key" in request or "Item" in request:
-        add(table, request.get("Key") or request.get("Item"))
-    elif "KeyConditionExpression" in request or "KeyConditions" in request:
-        keys[_table_name(table)] = [_queried_key(request)]
-    return keys
-
-
-def _queried_key(request: dict) -> str:
-    partition = _partition_key(_table_name(request.get("TableName")), request.get("IndexName"))
-    legacy = (request.get("KeyConditions") or {}).get(partition) or {}
-    if legacy.get("ComparisonOperator") == "EQ":
-        return _scalar(legacy["AttributeValueList"][0]) or _UNREADABLE
-    names = request.get("ExpressionAttributeNames") or {}
-    values = request.get("ExpressionAttributeValues") or {}
-    for name, value in _KEY_EQUALS.findall(request.get("KeyConditionExpression") or ""):
-        if names.get(name, name) == partition:
-            return _scalar(values.get(value)) or _UNREADABLE
-    return _UNREADABLE
-
-
-def _partition_key(table: str, index: str | None) -> str | None:
-    from ministack.services import dynamodb
-
-    found = dynamodb._tables.get(table)
-    if not found or index is None:
-        return found and found["pk_name"]
-    indexes = [*(found.get("GlobalSecondaryIndexes") or []), *(found.get("LocalSecondaryIndexes") or [])]
-    schemas = [entry["KeySchema"] for entry in indexes if entry.get("IndexName") == index]
-    return next((k["AttributeName"] for schema in schemas for k in schema if k["KeyType"] == "HASH"), None)
-
-
-def _table_name(table: Any) -> str:
-    name = table if isinstance(table, str) else ""
-    return name.split(":table/", 1)[-1].split("/", 1)[0]
-
-
-def _scalar(value: Any) -> str | None:
-    return str(next(iter(value.values()))) if isinstance(value, dict) and len(value) == 1 else None
-
-
 def _json(body: bytes) -> dict:
     """The request's JSON; {} for anything else, which ministack's own handler then refuses."""
     try:
@@ -276,7 +214,3 @@ def main() -> None:
 
     threading.Thread(target=_stop_with_the_parent, daemon=True).start()
     serve()
-
-
-if __name__ == "__main__":
-    main()
