@@ -1,9 +1,11 @@
 """Effects through their queue: one charge, whatever is repeated, refused, lost, or dies on either side."""
 
+import logging
 import random
 from typing import Any
 
 import pytest
+from foldstack import Rejection
 from foldstack.aws import composition
 from foldstack.kernel.commit import CommandContext, Commit
 from foldstack.kernel.envelope import Envelope
@@ -19,6 +21,8 @@ from .functions import Context, bus_message, failed, load, message
 
 ACME = Tenant("acme")
 ENVIRONMENT = {"DOMAIN": "tests.consumers.checkout:service", "SERVICE": "checkout"}
+
+FULL = Rejection("ledger-full", "no page is left")
 
 
 class Shop:
@@ -224,3 +228,16 @@ def test_a_world_that_cannot_be_made_yet_is_tried_again(shop, monkeypatch):
     monkeypatch.setattr(checkout.service, "world", checkout.make_world)
     shop.drain()
     shop.assert_charged_once("a")
+
+
+def test_a_rejection_that_nobody_waits_for_is_logged(shop, monkeypatch, caplog):
+    monkeypatch.setitem(ledgers._rules, NoteSale, ledgers.rule(NoteSale)._replace(decide=lambda command, state: FULL))
+    shop.place("a")
+    module = shop.sandbox()
+    logging.getLogger("checkout").addHandler(caplog.handler)  # the handlers' Logger does not propagate
+    try:
+        shop.drain(module)
+    finally:
+        logging.getLogger("checkout").removeHandler(caplog.handler)
+    said = {(line.reaction, line.code) for line in caplog.records if "rejected" in line.getMessage()}
+    assert said == {("tell", "ledger-full")}

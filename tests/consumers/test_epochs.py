@@ -49,6 +49,18 @@ def test_after_a_restore_views_become_those_of_the_restored_store(seed):
     assert [row for projection in mine.projections.values() for row in views.scan(projection, 2, None).rows] == []
 
 
+def test_a_sweep_buries_the_row_of_a_stream_that_the_restore_undid():
+    library, views = Library(), MemoryViewStore()
+    library.commit("a", Created(price=Decimal(1), shelf="x"))
+    library.commit("b", Created(price=Decimal(1), shelf="x"))
+    deliver(projector(library.store, views), published(library.commits))
+    after = restored(library, keep=1)
+    mine = projector(after.store, views, epoch=2)
+    assert Sweep(mine, MemoryHeads(after.store), views, workers=1).run(1e12).healed == 4
+    assert list(shown(views, articles, TENANTS[0])) == ["a"]
+    assert_equals_fold(views, after.store)
+
+
 def test_an_undone_commit_is_not_applied_to_the_same_version():
     library = Library()
     library.commit("a", Created(price=Decimal(1), shelf="x"))

@@ -21,7 +21,7 @@ class Road:
 
     def __init__(self, tables, monkeypatch: pytest.MonkeyPatch) -> None:
         emulator = tables.emulator
-        monkeypatch.setattr(clients, "client", lambda service, attempts=3: emulator.client(service))
+        monkeypatch.setattr(clients, "client", lambda service, **how: emulator.client(service))
         self.tables, self.sqs, self.streams = tables, emulator.client("sqs"), emulator.client("dynamodbstreams")
         events, suffix = emulator.client("events"), tables.commits
         self.bus = f"bus-{suffix}"

@@ -36,10 +36,13 @@ class Secrets:
                 "list it in the `secrets` of the EventSourcedService"
             )
         try:
-            return ask(self._client().get_secret_value, SecretId=arn)["SecretString"]
+            text = ask(self._client().get_secret_value, SecretId=arn).get("SecretString")
         except ClientError as error:
             if error_code(error) != "ResourceNotFoundException":
                 raise
+            text = None
+        if text is None:
             raise SecretNotSet(
-                f"the secret {name} has no value yet; set it: aws secretsmanager put-secret-value --secret-id {arn}"
-            ) from error
+                f"the secret {name} has no text yet; set it: aws secretsmanager put-secret-value --secret-id {arn}"
+            )
+        return text

@@ -148,11 +148,8 @@ class Sweep:
         projection = self._projector.projections[name]
         try:
             lead = self._views.read(projection, stream, consistent=False)
-            if lead is not None and lead.epoch == self._projector.epoch:
-                if lead.parked is not None:
-                    return "parked"
-                if lead.cursor >= reached:
-                    return "right"
+            if lead is not None and lead.epoch == self._projector.epoch and lead.cursor >= reached:
+                return "right"
             outcome = self._projector.heal(projection, stream)
         except Unavailable:
             return "failed"
