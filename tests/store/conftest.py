@@ -6,9 +6,14 @@ import pytest
 from foldstack.aws.bodies import Bodies
 from foldstack.aws.commit_store import DynamoCommitStore
 from foldstack.kernel.store import CommitStore, MemoryCommitStore
+from hypothesis import HealthCheck, settings
 from moto import mock_aws
 
 from local.emulator import Emulator
+
+# No example is judged by how fast a busy machine ran it.
+settings.register_profile("foldstack", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("foldstack")
 
 COMMITS, IDS, BUCKET = "store-commits", "store-ids", "store-bodies"
 

@@ -29,8 +29,8 @@ def surroundings(monkeypatch):
     # boto3's default session would remember the credentials of the first test.
     monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
     yield monkeypatch
-    for attempts in (1, 3):
-        clients.client("dynamodb", attempts=attempts).close()
+    clients.commit_table().close()
+    clients.client("dynamodb").close()
     clients.client.cache_clear()
 
 
