@@ -58,6 +58,15 @@ def test_a_key_is_its_tenants(function):
     function(document())
     function(document(tenant="zeta"))
     assert function.stored() == {"acme#order#a": 1, "zeta#order#a": 1}
+    ids = {commit.command_id for commits in function.store.streams().values() for commit in commits}
+    assert len(ids) == 2, "what is derived from an id differs by tenant"
+
+
+def test_a_key_is_known_when_its_stream_has_long_forgotten_it(function):
+    sent = [document(command="NoteSale", data={"ledger": "all", "order": str(n)}, key=f"k{n}") for n in range(100)]
+    for each in [*sent, sent[0]]:
+        assert failed(function({"Records": [message(each)]})) == []
+    assert function.stored() == {"acme#ledger#all": 100}
 
 
 def test_a_rejection_is_an_answer(function):
