@@ -16,8 +16,10 @@ from .parts import CloudError, Parts
 from .private_files import HOME, write_private
 from .program import deploy
 from .progress import Progress, silent
+from .resources import HANDLERS
+from .source_set import SourceStatus
 from .stack_files import read_stack_files
-from .wiring import SourceStatus, as_payload
+from .wiring import as_payload
 
 __all__ = ["HOME", "CloudError", "LaptopCloud"]
 
@@ -88,8 +90,8 @@ class LaptopCloud:
     ) -> dict[str, Any]:
         """Deploy the program, or deploy it anew and change only what changed; answers the outputs.
 
-        `config` goes over the stack's files. An error of the first deployment leaves nothing running; after
-        a later one, what ran before runs on.
+        `config` goes over the stack's files. An error of the first deployment leaves nothing running, and data
+        that was kept stays kept; after an error of a later one, what ran before runs on.
         """
         with self._lock:
             first = self._running is None
@@ -97,7 +99,7 @@ class LaptopCloud:
                 return self._up(progress, faults, replace_data, config or {})
             except BaseException:
                 if first:
-                    self._stop(keep_data=False)
+                    self._stop(keep_data=self._running is not None and self._running.took_up_data)
                 raise
 
     def source_status(self) -> list[SourceStatus]:
@@ -138,7 +140,8 @@ class LaptopCloud:
         self, progress: Progress, faults: Faults | None, replace_data: bool, config: Mapping[str, Any]
     ) -> dict[str, Any]:
         files = read_stack_files(self.program, self.stack, config)
-        progress.stage("starting the emulator and the function host")
+        if self._running is None:
+            progress.stage("starting the emulator and the function host")
         parts = self._running = self._running or Parts(self.home, files, self._port)
         files = read_stack_files(self.program, self.stack, {**parts.start_stand_ins(files, config), **config})
         progress.stage("reading the program")
@@ -149,7 +152,7 @@ class LaptopCloud:
                 site.project, site.stack, preview=True, account=site.account, region=site.region
             )
             preview = deploy(files, preview=True, provider=checking)
-            progress.total(sum(1 for r in preview.resources if r.custom))
+            progress.total(sum(1 for r in preview.resources if r.type in HANDLERS))
             progress.stage("provisioning")
             deployer = Deployer(
                 site,

@@ -53,6 +53,8 @@ def up(
             f"a laptop cloud runs here already (pid {running.supervisor.pid}): "
             "`foldstack local up --detach` deploys to it anew, `foldstack local down` stops it"
         )
+    if running is not None and running.stack != stack:
+        _fail(f"stack {running.stack!r} runs here: `foldstack local down` first, or say --stack {running.stack}")
     if running is not None and port is not None:
         _fail("the ports of a running cloud stay as they are: leave --port out, or `foldstack local down` first")
     if detach:

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from .cloud import LaptopCloud
 from .demo_calls import Answer, Calls
-from .demo_report import show_costs, show_events, show_views
+from .demo_report import show_costs, show_events, show_failures, show_views
 from .display import DeployDisplay, show_outputs
 from .private_files import HOME
 from .stack_files import read_stack_files
@@ -44,6 +44,7 @@ def run_demo(program: Path, stack: str, console: Console, *, keep: bool = False)
         try:
             walk.run(calls.call, cloud.wait_idle)
         except AssertionError as error:
+            show_failures(console, cloud.logs)
             raise DemoFailed(f"the demo failed: {error or 'an assertion in ' + module}") from error
         finally:
             calls.close()

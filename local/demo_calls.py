@@ -14,7 +14,6 @@ from rich.markup import escape
 
 _TIMEOUT = 40.0
 _ALIKE_SHOWN = 3
-_MOST_TEXT = 160
 
 
 @dataclass(frozen=True)
@@ -77,9 +76,13 @@ class Calls:
         colour = "green" if answer.status < 400 else "yellow" if answer.status < 500 else "red"
         self._console.print(f"[bold]{method} {escape(path)}[/bold]  [dim]{escape(tenant)}[/dim]")
         if content:
-            self._console.print(f"  [dim]{escape(_short(content.decode()))}[/dim]")
-        shown = "" if answer.json is None else escape(_short(json.dumps(answer.json, ensure_ascii=False)))
-        self._console.print(f"  [{colour}]{answer.status}[/{colour}] {milliseconds:.0f} ms  {shown}")
+            self._line(f"  [dim]{escape(content.decode())}[/dim]")
+        shown = "" if answer.json is None else escape(json.dumps(answer.json, ensure_ascii=False))
+        self._line(f"  [{colour}]{answer.status}[/{colour}] {milliseconds:.0f} ms  {shown}")
+
+    def _line(self, text: str) -> None:
+        """One line, cut where the terminal ends."""
+        self._console.print(text, no_wrap=True, overflow="ellipsis", crop=True)
 
     def _tell_omitted(self) -> None:
         if self._alike and self._count > _ALIKE_SHOWN:
@@ -89,7 +92,3 @@ class Calls:
 
 def _json(body: bytes) -> Any:
     return json.loads(body) if body else None
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 1] + "…"

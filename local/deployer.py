@@ -123,7 +123,12 @@ class Deployer:
         self._progress(verb, str(resource))
         id_, outputs = handler.create(request)
         record = Record(resource.type, resource.name, resource.urn, id_, {}, outputs)
-        set_tags(self._site, record, request.inputs.get("tags", {}), {})
+        try:
+            set_tags(self._site, record, request.inputs.get("tags", {}), {})
+        except Exception:
+            # Nothing half made is left for the next deployment to stumble over.
+            handler.delete(self._site, record)
+            raise
         return record
 
     def _find(self, resource: Registered) -> Record | None:

@@ -74,28 +74,32 @@ class DeployDisplay:
 def show_outputs(console: Console, outputs: Mapping[str, Any], endpoint: str) -> None:
     """The stack's outputs and where AWS's services answer."""
     rows = [(key, _text(value)) for key, value in sorted(outputs.items())]
-    console.print(make_table("outputs", ("output", "value"), [*rows, ("(AWS endpoint)", endpoint)]))
+    show_table(console, "outputs", ("output", "value"), [*rows, ("(AWS endpoint)", endpoint)])
 
 
 def show_status(console: Console, status: Mapping[str, Any]) -> None:
     """Functions, event sources, outputs."""
     functions = [(f["name"], f["handler"], f"{f['memory']} MB", f"{f['timeout']} s") for f in status["functions"]]
-    console.print(make_table("functions", ("function", "handler", "memory", "timeout"), functions))
+    show_table(console, "functions", ("function", "handler", "memory", "timeout"), functions)
     sources = [
         (s["name"], s["reads"], s["function"], str(s["calls"]), s["problem"] or s["lag"]) for s in status["sources"]
     ]
-    console.print(make_table("event sources", ("source", "reads", "for", "calls", "lag"), sources))
+    show_table(console, "event sources", ("source", "reads", "for", "calls", "lag"), sources)
     show_outputs(console, status["outputs"], status["endpoint"])
     console.print(f"stack {status['stack']}, pid {status['pid']}")
 
 
-def make_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
-    table = Table(title=title, title_justify="left")
+def show_table(
+    console: Console, title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], *, cut: bool = False
+) -> None:
+    """A title and a table; cells are plain text, `cut` where the terminal ends or else folded."""
+    console.print(f"\n[bold]{escape(title)}[/bold]")
+    table = Table()
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="ellipsis" if cut else "fold", no_wrap=cut)
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
-    return table
+    console.print(table)
 
 
 def _text(value: Any) -> str:

@@ -52,6 +52,7 @@ class Parts:
 
     def _start(self, files: StackFiles, port: int | None) -> None:
         kept = self._take_up_kept()
+        self.took_up_data = bool(kept)
         self._ports = kept.get("gateway_ports", {})
         self._next_port = port + 1 if port else None
         if port:

@@ -17,7 +17,7 @@ from .cloud import LaptopCloud
 from .control import ControlServer, Event, Tell
 from .errors import explain
 from .running import Process, Running, forget
-from .wiring import SourceStatus
+from .source_set import SourceStatus
 
 
 class Supervisor:

@@ -1,28 +1,25 @@
-"""The graph's functions, event sources and routes as running parts; a new graph changes only what differs."""
+"""The graph's functions, routes, event sources and schedules as running parts; a new graph changes what differs."""
 
 import json
 import shutil
-import threading
-import time
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .arns import name_of
 from .credentials import Credentials
-from .event_sources import EventSource, Faults, QueueOptions, QueueSource, StreamOptions, StreamSource, stop_all
+from .event_sources import EventSource, Faults
 from .function_host import FunctionHost, FunctionSpec
-from .invocation import Crash, Invocation
-from .resources.handler import Request, Site
+from .invocation import Invocation
+from .resources.handler import Request, Site, of_type
 from .resources.lambda_functions import function_environment, unpack_code
 from .routes import Route, RouteTable
+from .schedule_set import ScheduleSet
+from .source_set import SourceSet, SourceStatus
 
 _FUNCTION = "aws:lambda/function:Function"
 _LAYER = "aws:lambda/layerVersion:LayerVersion"
-_MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
-_QUEUE = "aws:sqs/queue:Queue"
+_INTEGRATION = "aws:apigatewayv2/integration:Integration"
+_ROUTE = "aws:apigatewayv2/route:Route"
 
 
 class Wiring:
@@ -35,76 +32,65 @@ class Wiring:
         credentials: Credentials,
         checkpoints: dict[str, dict[str, str]] | None = None,
     ) -> None:
-        self._site, self._host, self._credentials = site, host, credentials
-        self._checkpoints = checkpoints or {}
+        self._site, self._host = site, host
+        self._sources = SourceSet(host, credentials, checkpoints)
+        self._schedules = ScheduleSet(host, credentials)
         self._specs: dict[str, FunctionSpec] = {}
-        self._sources: dict[str, _Source] = {}
         self._tables: dict[str, RouteTable] = {}
-        self._ended = 0
-        self._ended_lock = threading.Lock()
         self.logical_names: dict[str, str] = {}
 
     @property
     def sources(self) -> list[EventSource]:
-        return [s.source for s in self._sources.values()]
+        return self._sources.sources
 
     @property
     def functions(self) -> list[FunctionSpec]:
         return list(self._specs.values())
 
+    def status(self) -> list[SourceStatus]:
+        """What each source and schedule does for whom, and how far it is behind."""
+        return [*self._sources.status(), *self._schedules.status()]
+
     def wait_idle(self, timeout: float) -> None:
         """Wait until no source has anything left to hand on; TimeoutError names those that have."""
-        deadline = time.monotonic() + timeout
-        while True:
-            # One source feeds another when its call ends, so ends are counted as well as beginnings.
-            before = self._activity()
-            busy = [s for s in self.sources if not s.idle.wait(max(0.0, deadline - time.monotonic()))]
-            if not busy and self._activity() == before:
-                return
-            if busy or time.monotonic() > deadline:
-                names = ", ".join(s.name for s in busy) or "sources that feed each other"
-                raise TimeoutError(f"after {timeout} s still at work: {names}")
-
-    def status(self) -> list["SourceStatus"]:
-        """What each source reads for whom, and how far it is behind."""
-        return [s.status() for s in self._sources.values()]
+        self._sources.wait_idle(timeout)
 
     def checkpoints(self) -> dict[str, dict[str, str]]:
         """Where each stream source has come to."""
-        running = {k: s.source.checkpoint for k, s in self._sources.items() if isinstance(s.source, StreamSource)}
-        return {**self._checkpoints, **running}
+        return self._sources.checkpoints()
 
     def apply(self, requests: list[Request], faults: Faults | None = None) -> None:
         """Bring everything that runs in line with the graph."""
         self._apply_functions(requests)
         self._apply_routes(requests)
-        self._apply_sources(requests, faults)
+        self._sources.apply(requests, self._specs, faults)
+        self._schedules.apply(requests)
         self._sweep_unused_code()
 
     def stop(self) -> None:
-        """Stop reading; the function host is its owner's to stop."""
-        stop_all(self.sources)
-        self._checkpoints = self.checkpoints()
-        self._sources.clear()
+        """Stop reading and firing; the function host is its owner's to stop."""
+        self._schedules.stop()
+        self._sources.stop()
 
     def serve(self, api: str, event: bytes) -> Invocation:
         """Give a request of an HTTP API to the function that its routes name."""
         table = self._tables.get(api)
         chosen = table.choose(event) if table else None
         if chosen is None:
-            not_found = {"statusCode": 404, "body": '{"message":"Not Found"}'}
-            not_found["headers"] = {"content-type": "application/json"}  # type: ignore[assignment]
-            return Invocation("ok", json.dumps(not_found).encode())
+            headers = {"content-type": "application/json"}
+            answer = {"statusCode": 404, "headers": headers, "body": '{"message":"Not Found"}'}
+            return Invocation("ok", json.dumps(answer).encode())
         name, event = chosen
         return self._host.invoke(name, event)
 
     def _apply_functions(self, requests: list[Request]) -> None:
         layers = {
             r.resource.outputs["arn"]: unpack_code(self._site, r.resource.outputs["layerName"], r.inputs["code"])
-            for r in _of(requests, _LAYER)
+            for r in of_type(requests, _LAYER)
         }
         specs = {}
-        for request in _of(requests, _FUNCTION):
+        self.logical_names.clear()
+        for request in of_type(requests, _FUNCTION):
             spec = _spec(self._site, request, layers)
             specs[spec.name] = spec
             self.logical_names[request.resource.name] = spec.name
@@ -117,124 +103,19 @@ class Wiring:
 
     def _apply_routes(self, requests: list[Request]) -> None:
         integrations = {
-            r.resource.id: _function_of(r.inputs["integrationUri"])
-            for r in _of(requests, "aws:apigatewayv2/integration:Integration")
+            r.resource.id: _function_of(r.inputs["integrationUri"]) for r in of_type(requests, _INTEGRATION)
         }
         routes: dict[str, list[Route]] = {}
-        for request in _of(requests, "aws:apigatewayv2/route:Route"):
+        for request in of_type(requests, _ROUTE):
             function = integrations[request.inputs["target"].removeprefix("integrations/")]
             routes.setdefault(request.inputs["apiId"], []).append(Route(request.inputs["routeKey"], function))
         self._tables = {api: RouteTable(listed) for api, listed in routes.items()}
-
-    def _apply_sources(self, requests: list[Request], faults: Faults | None) -> None:
-        queues = {r.resource.outputs["arn"]: r.resource.outputs["url"] for r in _of(requests, _QUEUE)}
-        wanted = {}
-        for request in _of(requests, _MAPPING):
-            if request.inputs.get("enabled", True):
-                function = self._specs[name_of(request.inputs["functionName"])]
-                wanted[request.resource.id] = _Wanted(request, function, queues, faults)
-        gone = [k for k, s in self._sources.items() if k not in wanted or wanted[k].key != s.key]
-        stop_all(self._sources[k].source for k in gone)
-        for key in gone:
-            source = self._sources.pop(key).source
-            if isinstance(source, StreamSource):
-                self._checkpoints[key] = source.checkpoint
-        for id_, want in wanted.items():
-            if id_ not in self._sources:
-                source = self._make(id_, want)
-                reads = want.request.inputs["eventSourceArn"]
-                self._sources[id_] = _Source(want.key, source, _short(reads), want.function.name)
-                source.start()
-
-    def _make(self, id_: str, want: "_Wanted") -> EventSource:
-        inputs, function = want.request.inputs, want.function
-        invoke = partial(self._invoke, function.name)
-        clients = self._credentials.clients(function.role_arn)
-        arn, name = inputs["eventSourceArn"], want.request.resource.name
-        if arn in want.queues:
-            return QueueSource(
-                name,
-                queue_url=want.queues[arn],
-                queue_arn=arn,
-                clients=clients,
-                invoke=invoke,
-                options=QueueOptions.of(inputs),
-                faults=want.faults,
-            )
-        return StreamSource(
-            name,
-            function_arn=function.arn,
-            stream_arn=arn,
-            clients=clients,
-            invoke=invoke,
-            options=StreamOptions.of(inputs),
-            checkpoint=self._checkpoints.get(id_),
-            mapping_id=id_,
-            faults=want.faults,
-        )
-
-    def _invoke(self, name: str, payload: bytes, *, crash: Crash | None = None) -> Invocation:
-        try:
-            return self._host.invoke(name, payload, crash=crash)
-        finally:
-            with self._ended_lock:
-                self._ended += 1
-
-    def _activity(self) -> tuple[int, int]:
-        return sum(source.calls for source in self.sources), self._ended
 
     def _sweep_unused_code(self) -> None:
         used = {folder for s in self._specs.values() for folder in (s.task_dir, *s.layer_dirs)}
         folder = self._site.home / "functions"
         for unused in set(folder.iterdir()) - used if folder.is_dir() else ():
             shutil.rmtree(unused)
-
-
-@dataclass(frozen=True)
-class SourceStatus:
-    """`lag` is "caught up", or that there is more to hand on; `problem` is why it makes no progress."""
-
-    name: str
-    reads: str
-    function: str
-    calls: int
-    lag: str
-    problem: str | None
-
-
-@dataclass(frozen=True)
-class _Source:
-    key: str
-    source: EventSource
-    reads: str
-    function: str
-
-    def status(self) -> SourceStatus:
-        problem = self.source.problem
-        lag = "unknown" if problem else "caught up" if self.source.idle.is_set() else "behind"
-        return SourceStatus(self.source.name, self.reads, self.function, self.source.calls, lag, problem)
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    request: Request
-    function: FunctionSpec
-    queues: dict[str, str]
-    faults: Faults | None
-
-    @property
-    def key(self) -> str:
-        inputs = {k: v for k, v in self.request.inputs.items() if k != "tags"}
-        return json.dumps([inputs, self.function.role_arn, id(self.faults) if self.faults else None], sort_keys=True)
-
-
-def _short(arn: str) -> str:
-    """A source's ARN as a person reads it."""
-    return f"stream of {arn.split('/')[1]}" if "/stream/" in arn else f"queue {name_of(arn)}"
-
-
-def _of(requests: Iterable[Request], type_: str) -> list[Request]:
-    return [r for r in requests if r.resource.type == type_]
 
 
 def _spec(site: Site, request: Request, layers: dict[str, Path]) -> FunctionSpec:

@@ -48,8 +48,13 @@ class Table(Handler):
         if inputs.get("streamEnabled"):
             shape["StreamSpecification"] = _stream(inputs)
         dynamodb.create_table(**shape)
-        _set_ttl(dynamodb, name, inputs)
-        _set_recovery(dynamodb, name, inputs)
+        try:
+            _set_ttl(dynamodb, name, inputs)
+            _set_recovery(dynamodb, name, inputs)
+        except Exception:
+            # A table half made would be in the way of the next deployment.
+            dynamodb.delete_table(TableName=name)
+            raise
         return name, _outputs(dynamodb, name)
 
     def update(self, request: Request, record: Record) -> Outputs:

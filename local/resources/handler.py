@@ -1,8 +1,8 @@
 """What a handler of one resource type is given and what it must do."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +77,9 @@ class Handler:
         """Connect it to others, when the whole graph has been checked. Runs on every deployment."""
 
 
-@dataclass(frozen=True)
-class GraphOnly(Handler):
-    """A resource that the laptop's own parts read from the graph; the emulator holds none."""
-
-    outputs: Mapping[str, str] = field(default_factory=dict)
+def of_type(requests: Iterable[Request], type_: str) -> list[Request]:
+    """Those of one type token."""
+    return [r for r in requests if r.resource.type == type_]
 
 
 def pascal(value: Any, renames: Mapping[str, str] | None = None) -> Any:

@@ -1,57 +1,43 @@
-"""EventBridge Scheduler. The emulator fires schedules; a function is reached through its proxy."""
-
-from typing import Any
+"""EventBridge Scheduler. `schedules` fires them, from the graph: the emulator neither retries nor knows time zones."""
 
 from ..arns import arn
+from ..schedule_expression import parse
 from ..state import Record
-from .handler import Handler, Outputs, Request, Site, absent_is_fine, pascal, picked
+from .handler import Handler, Outputs, Request, Site
 
 _GROUP = "default"
-_OPTIONAL = {
-    "actionAfterCompletion": "ActionAfterCompletion",
-    "description": "Description",
-    "endDate": "EndDate",
-    "scheduleExpressionTimezone": "ScheduleExpressionTimezone",
-    "startDate": "StartDate",
-    "state": "State",
-}
 
 
 class Schedule(Handler):
-    """Started when the graph has been checked."""
+    """Its expression is read here, so that a faulty one is an error of the deployment."""
 
-    understood = frozenset({*_OPTIONAL, "flexibleTimeWindow", "groupName", "name", "scheduleExpression", "target"})
-    without_effect = frozenset({"kmsKeyArn"})
+    understood = frozenset(
+        {
+            "endDate",
+            "groupName",
+            "name",
+            "scheduleExpression",
+            "scheduleExpressionTimezone",
+            "startDate",
+            "state",
+            "target",
+        }
+    )
+    # A call at the beginning of its window is within it.
+    without_effect = frozenset({"actionAfterCompletion", "description", "flexibleTimeWindow", "kmsKeyArn"})
     replaced_by = frozenset({"groupName", "name"})
 
     def create(self, request: Request) -> tuple[str, Outputs]:
-        if request.inputs.get("groupName", _GROUP) != _GROUP:
-            raise ValueError(f"groupName is {request.inputs['groupName']!r}; the laptop has {_GROUP!r} only")
-        name, site = request.physical_name(), request.site
-        outputs = {"name": name, "groupName": _GROUP}
-        return f"{_GROUP}/{name}", {**outputs, "arn": arn(request.resource.type, name, site.region, site.account)}
-
-    def update(self, request: Request, record: Record) -> Outputs:
-        return record.outputs
+        inputs, site = request.inputs, request.site
+        if inputs.get("groupName", _GROUP) != _GROUP:
+            raise ValueError(f"groupName is {inputs['groupName']!r}; the laptop has {_GROUP!r} only")
+        parse(inputs["scheduleExpression"], inputs.get("scheduleExpressionTimezone", "UTC"))
+        name = request.physical_name()
+        arn_ = arn(request.resource.type, name, site.region, site.account)
+        return f"{_GROUP}/{name}", {"name": name, "groupName": _GROUP, "arn": arn_}
 
     def delete(self, site: Site, record: Record) -> None:
-        with absent_is_fine():
-            site.client("scheduler").delete_schedule(Name=record.outputs["name"], GroupName=_GROUP)
-
-    def wire(self, request: Request, record: Record) -> None:
-        scheduler, inputs = request.site.client("scheduler"), request.inputs
-        shape: dict[str, Any] = {
-            "Name": record.outputs["name"],
-            "GroupName": _GROUP,
-            "ScheduleExpression": inputs["scheduleExpression"],
-            "FlexibleTimeWindow": pascal(inputs["flexibleTimeWindow"]),
-            "Target": pascal(inputs["target"]),
-            **picked(inputs, _OPTIONAL),
-        }
-        try:
-            scheduler.update_schedule(**shape)
-        except scheduler.exceptions.ResourceNotFoundException:
-            scheduler.create_schedule(**shape)
+        """It is stopped with its schedule gone from the graph."""
 
 
 HANDLERS = {"aws:scheduler/schedule:Schedule": Schedule()}

@@ -23,8 +23,8 @@ COMMAND = [sys.executable, "-W", "ignore", "-m", "local.cli"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-def foldstack(*arguments: str, program: Path, status: int = 0) -> str:
-    """Run a command to its end; answers what it printed, which never is a stack trace."""
+def foldstack(*arguments: str, program: Path, status: int = 0, functions_log: bool = False) -> str:
+    """Run a command to its end; answers what it printed: never a stack trace, unless from a function's log."""
     done = subprocess.run(
         [*COMMAND, *arguments, "--program", str(program)],
         capture_output=True,
@@ -36,7 +36,7 @@ def foldstack(*arguments: str, program: Path, status: int = 0) -> str:
     )
     output = done.stdout + done.stderr
     assert done.returncode == status, output
-    assert "Traceback" not in output
+    assert functions_log or "Traceback" not in output
     return output
 
 
@@ -230,6 +230,11 @@ def test_a_demo_that_fails(tmp_path: Path) -> None:
         "def run(call, settle):\n    assert call('t', 'GET', '/notes/1').status == 200, 'not there'\n"
     )
     assert "error: the demo failed: not there" in foldstack("demo", program=program, status=1)
+    (program / "walk.py").write_text(
+        "def run(call, settle):\n    assert call('t', 'POST', '/notes/1', {'no': 'text'}).status == 201, 'not made'\n"
+    )
+    shown = foldstack("demo", program=program, status=1, functions_log=True)
+    assert re.search(r"notes-local-door-\w+ failed, at last so:\nSTART .*KeyError: 'text'", shown, re.DOTALL)
     (program / "Pulumi.local.yaml").write_text("config: {notes:shelfUrl: http://x, notes:password: p}")
     assert "Pulumi.local.yaml names no demo" in foldstack("demo", program=program, status=1)
 

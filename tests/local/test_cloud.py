@@ -204,6 +204,21 @@ def test_data_is_kept_when_told(own: Path) -> None:
         assert call(cloud, "GET", "/notes/1") == (404, None)
 
 
+def test_a_start_that_fails_keeps_the_data_that_was_kept(own: Path) -> None:
+    cloud = LaptopCloud(own)
+    cloud.up()
+    call(cloud, "POST", "/notes/1", {"text": "kept"})
+    cloud.wait_idle()
+    cloud.down(keep_data=True)
+    change(own / "__main__.py", 'pulumi.export("shelfUrl"', 'raise ValueError("a slip")\npulumi.export("shelfUrl"')
+    with pytest.raises(ValueError, match="a slip"):
+        cloud.up()
+    change(own / "__main__.py", 'raise ValueError("a slip")\n', "")
+    with cloud:
+        cloud.up()
+        assert call(cloud, "GET", "/notes/1") == (200, {"text": "kept"})
+
+
 def test_faults_on_the_way_lose_nothing(own: Path) -> None:
     with LaptopCloud(own) as cloud:
         cloud.up(faults=Faults(7, crash=0.3, throttle=0.2, delay=0.2))
