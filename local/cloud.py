@@ -90,8 +90,9 @@ class LaptopCloud:
     ) -> dict[str, Any]:
         """Deploy the program, or deploy it anew and change only what changed; answers the outputs.
 
-        `config` goes over the stack's files. An error of the first deployment leaves nothing running, and data
-        that was kept stays kept; after an error of a later one, what ran before runs on.
+        `config` goes over the stack's files. With `faults`, failed messages are seen again after a second.
+        An error of the first deployment leaves nothing running, and data that was kept stays kept; after an
+        error of a later one, what ran before runs on.
         """
         with self._lock:
             first = self._running is None

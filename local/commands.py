@@ -87,6 +87,8 @@ def logs(
 
     try:
         files = find()
+        if not files and not follow:
+            _fail("there are no logs: a function has one from its first call on")
         for file, line in log_files.follow(find) if follow else log_files.lines(files):
             print(line if function else f"{file.stem} | {line}", flush=follow)
     except log_files.NoLogError as error:

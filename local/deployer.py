@@ -111,12 +111,9 @@ class Deployer:
         with self._lock:
             self._state.records[resource.urn] = record
             self._live[resource.urn] = request
-        outputs = dict(record.outputs)
-        if "tagsAll" in declared_outputs(resource.type):
-            outputs["tagsAll"] = request.inputs.get("tags", {})
-        if "region" in declared_outputs(resource.type):
-            outputs["region"] = self._site.region
-        return record.id, outputs
+        known = {**record.outputs, "tagsAll": request.inputs.get("tags", {}), "region": self._site.region}
+        declared = declared_outputs(resource.type)
+        return record.id, {key: value for key, value in known.items() if key in declared}
 
     def _create(self, handler: Handler, request: Request, verb: str) -> Record:
         resource = request.resource

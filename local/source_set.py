@@ -107,7 +107,8 @@ class SourceSet:
                 queue_arn=arn,
                 clients=clients,
                 invoke=invoke,
-                options=QueueOptions.of(inputs),
+                # A test of faults cannot wait for a visibility timeout of minutes.
+                options=QueueOptions.of(inputs, retry_seconds=1 if want.faults else None),
                 faults=want.faults,
             )
         return StreamSource(
