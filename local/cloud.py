@@ -10,8 +10,8 @@ from typing import Any
 from .deployer import CheckingProvider, Deployer
 from .event_sources import EventSource, Faults
 from .function_host import FunctionSpec
+from .graph import Secret, reveal
 from .invocation import Invocation
-from .monitor import Secret, reveal
 from .parts import CloudError, Parts
 from .private_files import HOME, write_private
 from .program import deploy

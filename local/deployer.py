@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import edges
+from .graph import Registered, declared_outputs, reveal
 from .graph_provider import GraphProvider
-from .monitor import Registered, declared_outputs, reveal
 from .provider_arguments import ProviderArguments
 from .resources import HANDLERS, Handler, Request, Site
 from .resources.tags import set_tags

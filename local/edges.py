@@ -5,13 +5,15 @@ error that names both ends and what is missing.
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 from .arns import name_of
+from .edge_graph import EdgeError, EdgeGraph, Node
 from .policy_documents import allows, denies
 from .resources.handler import Request, Site
+
+__all__ = ["EdgeError", "check"]
 
 _STREAM_ACTIONS = (
     "dynamodb:DescribeStream",
@@ -24,25 +26,9 @@ _FUNCTION_TIMEOUT = 3
 _VISIBILITY_TIMEOUT = 30
 
 
-class EdgeError(Exception):
-    """AWS would refuse a call between two resources of the graph."""
-
-
-@dataclass(frozen=True)
-class _Node:
-    type: str
-    name: str
-    id: str
-    inputs: dict[str, Any]
-    outputs: dict[str, Any]
-
-    def __str__(self) -> str:
-        return f"{self.type.rsplit(':', 1)[-1]} {self.name!r}"
-
-
 def check(requests: Iterable[Request], site: Site) -> None:
     """Raise EdgeError for the first edge of the graph that AWS would refuse."""
-    graph = _Graph(requests, site)
+    graph = EdgeGraph(requests, site)
     for function in graph.of("aws:lambda/function:Function"):
         _function_role(graph, function)
         _buckets_of(graph, function)
@@ -58,63 +44,11 @@ def check(requests: Iterable[Request], site: Site) -> None:
         _route(graph, route)
 
 
-class _Graph:
-    def __init__(self, requests: Iterable[Request], site: Site) -> None:
-        self.site = site
-        self._nodes = [
-            _Node(r.resource.type, r.resource.name, r.resource.id, r.inputs, r.resource.outputs) for r in requests
-        ]
-
-    def of(self, type_: str) -> Iterator[_Node]:
-        return (n for n in self._nodes if n.type == type_)
-
-    def find(self, type_: str, reference: str, asking: _Node) -> _Node:
-        """The node that an id, name, ARN or URL of this type refers to."""
-        for node in self.of(type_):
-            if reference in (node.id, *(node.outputs.get(k) for k in ("arn", "name", "url", "invokeArn"))):
-                return node
-        kind = type_.rsplit(":", 1)[-1]
-        raise EdgeError(f"{asking} refers to {kind} {reference}, which the program does not register")
-
-    def policies_of_role(self, role: _Node) -> list[Any]:
-        return [
-            n.inputs["policy"]
-            for n in self.of("aws:iam/rolePolicy:RolePolicy")
-            if name_of(n.inputs["role"]) == role.outputs["name"]
-        ]
-
-    def role(self, reference: str, service: str, asking: _Node, **context: str) -> _Node:
-        """The role, when its trust policy lets the service assume it."""
-        role = self.find("aws:iam/role:Role", reference, asking)
-        trust = role.inputs["assumeRolePolicy"]
-        context = {"aws:SourceAccount": self.site.account, **context}
-        if not allows([trust], "sts:AssumeRole", role.outputs["arn"], principal=service, context=context):
-            raise EdgeError(f"{asking} -> {role}: its trust policy does not let {service} assume it")
-        return role
-
-    def queue_policies(self, queue: _Node) -> list[Any]:
-        own = [queue.inputs["policy"]] if queue.inputs.get("policy") else []
-        return own + [
-            n.inputs["policy"]
-            for n in self.of("aws:sqs/queuePolicy:QueuePolicy")
-            if n.inputs["queueUrl"] == queue.outputs["url"]
-        ]
-
-    def function_policy(self, function: _Node) -> dict[str, Any]:
-        return {
-            "Statement": [
-                _permission_statement(n.inputs)
-                for n in self.of("aws:lambda/permission:Permission")
-                if name_of(n.inputs["function"]) == function.outputs["name"]
-            ]
-        }
-
-
-def _function_role(graph: _Graph, function: _Node) -> None:
+def _function_role(graph: EdgeGraph, function: Node) -> None:
     graph.role(function.inputs["role"], "lambda.amazonaws.com", function)
 
 
-def _buckets_of(graph: _Graph, function: _Node) -> None:
+def _buckets_of(graph: EdgeGraph, function: Node) -> None:
     """What a role is granted on a bucket, the bucket's own policy must not deny."""
     role = graph.find("aws:iam/role:Role", function.inputs["role"], function)
     granted = graph.policies_of_role(role)
@@ -128,7 +62,7 @@ def _buckets_of(graph: _Graph, function: _Node) -> None:
                 raise EdgeError(f"{function} -> bucket of {policy}: the bucket policy denies {action} to {role}")
 
 
-def _redrive(graph: _Graph, queue: _Node) -> None:
+def _redrive(graph: EdgeGraph, queue: Node) -> None:
     redrive = _json(queue.inputs.get("redrivePolicy"))
     if not redrive:
         return
@@ -141,7 +75,7 @@ def _redrive(graph: _Graph, queue: _Node) -> None:
         raise EdgeError(f"{edge}: its redriveAllowPolicy does not name this queue as a source")
 
 
-def _mapping(graph: _Graph, mapping: _Node) -> None:
+def _mapping(graph: EdgeGraph, mapping: Node) -> None:
     function = graph.find("aws:lambda/function:Function", mapping.inputs["functionName"], mapping)
     role = graph.find("aws:iam/role:Role", function.inputs["role"], function)
     source = mapping.inputs["eventSourceArn"]
@@ -161,7 +95,7 @@ def _mapping(graph: _Graph, mapping: _Node) -> None:
         _may(graph, role, f"{mapping}: failures -> {destination}", _failure_actions(destination))
 
 
-def _queue_limits(edge: str, mapping: _Node, queue: _Node, function: _Node) -> None:
+def _queue_limits(edge: str, mapping: Node, queue: Node, function: Node) -> None:
     visibility = queue.inputs.get("visibilityTimeoutSeconds", _VISIBILITY_TIMEOUT)
     timeout = function.inputs.get("timeout", _FUNCTION_TIMEOUT)
     if visibility < timeout:
@@ -177,14 +111,14 @@ def _failure_actions(destination: str) -> list[tuple[str, str]]:
     return [("sqs:SendMessage", destination)]
 
 
-def _rule_target(graph: _Graph, target: _Node) -> None:
+def _rule_target(graph: EdgeGraph, target: Node) -> None:
     rule = graph.find("aws:cloudwatch/eventRule:EventRule", target.inputs["rule"], target)
     _deliver(graph, rule, target.inputs["arn"], target)
     if dead := (target.inputs.get("deadLetterConfig") or {}).get("arn"):
         _deliver(graph, rule, dead, target)
 
 
-def _deliver(graph: _Graph, rule: _Node, to: str, target: _Node) -> None:
+def _deliver(graph: EdgeGraph, rule: Node, to: str, target: Node) -> None:
     service, context = "events.amazonaws.com", _source(graph, rule.outputs["arn"])
     if to.split(":")[2] == "lambda":
         function = graph.find("aws:lambda/function:Function", to, target)
@@ -202,7 +136,7 @@ def _deliver(graph: _Graph, rule: _Node, to: str, target: _Node) -> None:
         raise EdgeError(f"{rule} -> {queue}: a FIFO queue needs sqsTarget.messageGroupId")
 
 
-def _schedule(graph: _Graph, schedule: _Node) -> None:
+def _schedule(graph: EdgeGraph, schedule: Node) -> None:
     target, region, account = schedule.inputs["target"], graph.site.region, graph.site.account
     group = f"arn:aws:scheduler:{region}:{account}:schedule-group/{schedule.outputs['groupName']}"
     role = graph.role(target["roleArn"], "scheduler.amazonaws.com", schedule, **{"aws:SourceArn": group})
@@ -217,7 +151,7 @@ def _schedule(graph: _Graph, schedule: _Node) -> None:
         _may(graph, role, f"{schedule}: failures -> {dead}", [("sqs:SendMessage", dead)])
 
 
-def _route(graph: _Graph, route: _Node) -> None:
+def _route(graph: EdgeGraph, route: Node) -> None:
     api = graph.find("aws:apigatewayv2/api:Api", route.inputs["apiId"], route)
     to = name_of(route.inputs.get("target", "").replace("integrations/", ""))
     integration = graph.find("aws:apigatewayv2/integration:Integration", to, route)
@@ -229,7 +163,7 @@ def _route(graph: _Graph, route: _Node) -> None:
     _permitted(graph, edge, function, "apigateway.amazonaws.com", _source(graph, source))
 
 
-def _permitted(graph: _Graph, edge: str, function: _Node, service: str, context: dict[str, str]) -> None:
+def _permitted(graph: EdgeGraph, edge: str, function: Node, service: str, context: dict[str, str]) -> None:
     policy = graph.function_policy(function)
     if not allows([policy], "lambda:InvokeFunction", function.outputs["arn"], principal=service, context=context):
         raise EdgeError(
@@ -237,30 +171,14 @@ def _permitted(graph: _Graph, edge: str, function: _Node, service: str, context:
         )
 
 
-def _permission_statement(inputs: dict[str, Any]) -> dict[str, Any]:
-    conditions: dict[str, Any] = {}
-    if "sourceArn" in inputs:
-        conditions["ArnLike"] = {"aws:SourceArn": inputs["sourceArn"]}
-    if "sourceAccount" in inputs:
-        conditions["StringEquals"] = {"aws:SourceAccount": inputs["sourceAccount"]}
-    kind = "Service" if inputs["principal"].endswith(".amazonaws.com") else "AWS"
-    return {
-        "Effect": "Allow",
-        "Principal": {kind: inputs["principal"]},
-        "Action": inputs["action"],
-        "Resource": "*",
-        "Condition": conditions,
-    }
-
-
-def _may(graph: _Graph, role: _Node, edge: str, needs: list[tuple[str, str]]) -> None:
+def _may(graph: EdgeGraph, role: Node, edge: str, needs: list[tuple[str, str]]) -> None:
     policies = graph.policies_of_role(role)
     refused = [action for action, resource in needs if not allows(policies, action, resource)]
     if refused:
         raise EdgeError(f"{edge}: {role} is not allowed {', '.join(refused)} on {needs[0][1]}")
 
 
-def _source(graph: _Graph, arn: str) -> dict[str, str]:
+def _source(graph: EdgeGraph, arn: str) -> dict[str, str]:
     return {"aws:SourceArn": arn, "aws:SourceAccount": graph.site.account}
 
 

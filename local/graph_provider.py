@@ -6,7 +6,8 @@ from pulumi import _types
 
 from .arns import arn, has_arn
 from .autonaming import physical_name
-from .monitor import ProgramError, Registered, resource_class, reveal
+from .graph import Registered, resource_class, reveal
+from .monitor import ProgramError
 
 
 class GraphProvider:

@@ -1,69 +1,21 @@
 """The engine's side of a Pulumi program: records every registration and asks a provider for the answer."""
 
-import importlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, Protocol
 
 from google.protobuf import empty_pb2, struct_pb2
-from pulumi import _types
 from pulumi.output import contains_unknowns
 from pulumi.runtime import mocks, rpc, settings
 from pulumi.runtime.proto import resource_pb2
 
+from .graph import SECRET, SIGNATURE, Options, Registered, Secret, declared_outputs, plain
 from .missing_output import missing
 
+__all__ = ["Monitor", "ProgramError", "Provider", "Registered", "Secret"]
+
 STACK_TYPE = "pulumi:pulumi:Stack"
-_SIGNATURE = rpc._special_sig_key
-_SECRET = rpc._special_secret_sig
-
-
-@dataclass(frozen=True)
-class Secret:
-    """A value that the program marked as secret."""
-
-    value: Any
-
-    def __repr__(self) -> str:
-        return "Secret(...)"
-
-
-@dataclass(frozen=True)
-class Options:
-    """The resource options that reach the engine."""
-
-    protect: bool = False
-    retain_on_delete: bool = False
-    delete_before_replace: bool = False
-    ignore_changes: tuple[str, ...] = ()
-    replace_on_changes: tuple[str, ...] = ()
-    additional_secret_outputs: tuple[str, ...] = ()
-    aliases: tuple[str, ...] = ()
-    provider: str = ""
-    providers: Mapping[str, str] = field(default_factory=dict)
-    version: str = ""
-
-
-@dataclass
-class Registered:
-    """One resource of the graph. `inputs` are the program's own, secrets wrapped in Secret."""
-
-    type: str
-    name: str
-    urn: str
-    parent: str
-    custom: bool
-    inputs: dict[str, Any]
-    dependencies: list[str]
-    property_dependencies: dict[str, list[str]]
-    options: Options
-    id: str = ""
-    outputs: dict[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return f"{self.type} {self.name!r}"
 
 
 class Provider(Protocol):
@@ -187,7 +139,7 @@ class Monitor(mocks.MockMonitor):
         outputs = dict(resource.outputs)
         for key in resource.options.additional_secret_outputs:
             if outputs.get(key) is not None:
-                outputs[key] = {_SIGNATURE: _SECRET, "value": outputs[key]}
+                outputs[key] = {SIGNATURE: SECRET, "value": outputs[key]}
         answer = struct_pb2.Struct()
         answer.update(outputs)
         values: dict[str, Any] = dict(answer.items())
@@ -224,43 +176,6 @@ class _NoMocks(mocks.Mocks):
 
     def call(self, args: Any) -> Any:
         raise NotImplementedError
-
-
-def plain(value: Any) -> Any:
-    """Deserialized properties as plain Python: whole floats as int, secrets as Secret."""
-    if isinstance(value, dict):
-        if value.get(_SIGNATURE) == _SECRET:
-            return Secret(plain(value["value"]))
-        return {k: plain(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [plain(v) for v in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
-
-
-def reveal(value: Any) -> Any:
-    """The same value with every Secret unwrapped."""
-    if isinstance(value, Secret):
-        return reveal(value.value)
-    if isinstance(value, dict):
-        return {k: reveal(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [reveal(v) for v in value]
-    return value
-
-
-def declared_outputs(type_: str) -> set[str]:
-    """The names of all output properties of an AWS resource type, as its SDK class declares them."""
-    return set(_types.resource_types(resource_class(type_))) if type_.startswith("aws:") else set()
-
-
-def resource_class(type_: str) -> type:
-    """The SDK's class for an AWS type token."""
-    _, module, class_name = type_.split(":")
-    namespace = module.split("/")[0]
-    sdk = importlib.import_module(f"pulumi_aws.{'lambda_' if namespace == 'lambda' else namespace}")
-    return getattr(sdk, class_name)
 
 
 def _options(request: Any, make_urn: Callable[[str, str, str], str]) -> Options:

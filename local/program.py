@@ -19,8 +19,9 @@ import pulumi
 from pulumi.runtime import mocks, settings
 from pulumi.runtime.stack import run_in_stack
 
+from .graph import Registered
 from .graph_provider import GraphProvider
-from .monitor import Monitor, Provider, Registered
+from .monitor import Monitor, Provider
 from .stack_files import StackFiles, read_stack_files
 
 THREADS = 6

@@ -5,7 +5,8 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from .monitor import ProgramError, Registered, reveal
+from .graph import Registered, reveal
+from .monitor import ProgramError
 
 # What the SDK sets by itself, and what only concerns reaching AWS.
 _HARMLESS = frozenset(

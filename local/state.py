@@ -12,7 +12,7 @@ from typing import Any
 import pulumi
 
 from .archives import digest
-from .monitor import Secret
+from .graph import Secret
 from .private_files import write_private
 
 VERSION = 1

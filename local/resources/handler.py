@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..autonaming import physical_name
-from ..monitor import Registered
+from ..graph import Registered
 from ..state import Record
 
 Outputs = dict[str, Any]

@@ -10,8 +10,8 @@ import pulumi_aws as aws
 import pytest
 
 from local.edges import EdgeError, check
+from local.graph import Registered, reveal
 from local.graph_provider import GraphProvider
-from local.monitor import Registered, reveal
 from local.policy_documents import PolicyError, allows, denies
 from local.program import deploy
 from local.resources import Request, Site

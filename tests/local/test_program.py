@@ -10,8 +10,9 @@ import pulumi_aws as aws
 import pytest
 from pulumi.output import UNKNOWN, Unknown
 
+from local.graph import Registered, Secret
 from local.missing_output import MissingOutputError
-from local.monitor import ProgramError, Registered, Secret
+from local.monitor import ProgramError
 from local.program import deploy
 
 TABLE = "aws:dynamodb/table:Table"
