@@ -63,7 +63,16 @@ def events(store, id):
     return [(event.type, event.data) for commit in history(store, stream_id(id)) for event in commit.stored]
 
 
-@pytest.mark.parametrize("contended", [False, True], ids=["alone", "contended"])
+@pytest.mark.parametrize(
+    ("racing_store", "contended"),
+    [
+        ("memory", False),
+        ("memory", True),
+        pytest.param("emulator", False, marks=pytest.mark.emulator),
+        pytest.param("emulator", True, marks=[pytest.mark.emulator, pytest.mark.long]),
+    ],
+    indirect=["racing_store"],
+)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_dying_around_every_call_loses_nothing_and_doubles_nothing(racing_store, name, contended):
     store = racing_store
