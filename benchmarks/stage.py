@@ -1,0 +1,152 @@
+"""The shop's functions in this process, on the laptop cloud's emulator: there they can be counted and timed.
+
+Tables, bus and queues are as the components make them. What leaves a function leaves this process as well: the
+emulator is another one, so that processor time here is the function's alone.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+from foldstack.aws import clients
+
+from local.emulator import Emulator
+from shop.stand_ins import payment_provider
+
+KEYS = {
+    "shop-commits": {"p": "S", "s": "N"},
+    "shop-ids": {"p": "S"},
+    "shop-products": {"p": "S", "s": "S"},
+    "shop-purchases": {"p": "S", "s": "S"},
+}
+COMMITS, IDS = "shop-commits", "shop-ids"
+FUNCTIONS = ("http", "relay", "projector", "effects")
+_BUCKET, _BUS = "shop-bodies", "shop-bus"
+_TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}
+_SERVICES = ("dynamodb", "s3", "events", "sqs", "secretsmanager")
+_RIGHTS = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": [f"{each}:*" for each in _SERVICES], "Resource": "*"}],
+}
+
+
+class Stage:
+    """Use it as a context manager. `functions` holds the modules of the handlers, by name; `root` makes clients."""
+
+    def __init__(self) -> None:
+        self.functions: dict[str, Any] = {}
+        self.queue = ""
+        self.stream = ""
+        self._exit = contextlib.ExitStack()
+
+    def __enter__(self) -> "Stage":
+        with contextlib.ExitStack() as stack:
+            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="foldstack-benchmark-")))
+            self._emulator = stack.enter_context(Emulator(home / "emulator"))
+            self.root = self._emulator.client
+            provider = payment_provider.serve(0)
+            stack.callback(provider.server_close)
+            stack.callback(provider.shutdown)
+            threading.Thread(target=provider.serve_forever, daemon=True).start()
+            variables = self._provision(f"http://127.0.0.1:{provider.server_address[1]}")
+            stack.enter_context(_environment({**variables, **self._credentials()}))
+            stack.callback(_forget_functions)
+            _forget_functions()
+            self._nowhere = stack.enter_context(open(os.devnull, "w"))
+            with self.logs():
+                for name in FUNCTIONS:
+                    self.functions[name] = importlib.import_module(f"foldstack.handlers.{name}")
+            self._exit = stack.pop_all()
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self._exit.close()
+
+    def logs(self) -> contextlib.AbstractContextManager[Any]:
+        """Functions write their logs and metrics as in Lambda, to where nobody looks."""
+        return contextlib.redirect_stdout(self._nowhere)
+
+    def forget(self) -> None:
+        """From here on every stream is cold, as in a new sandbox."""
+        for name in ("http", "effects"):
+            self.functions[name].executor._cache.clear()
+
+    def _provision(self, provider_url: str) -> dict[str, str]:
+        """Everything that the functions use; answers their variables."""
+        dynamodb, sqs, events = self.root("dynamodb"), self.root("sqs"), self.root("events")
+        for table, keys in KEYS.items():
+            roles = zip(keys, ("HASH", "RANGE"), strict=False)
+            dynamodb.create_table(
+                TableName=table,
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in keys.items()],
+                KeySchema=[{"AttributeName": name, "KeyType": role} for name, role in roles],
+            )
+        stream = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
+        made = dynamodb.update_table(TableName=COMMITS, StreamSpecification=stream)
+        self.stream = made["TableDescription"]["LatestStreamArn"]
+        self.root("s3").create_bucket(Bucket=_BUCKET)
+        secret = self.root("secretsmanager").create_secret(Name="provider-key", SecretString="benchmark")
+        self.queue = sqs.create_queue(QueueName="shop-consumers")["QueueUrl"]
+        parked = sqs.create_queue(QueueName="shop-parked")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        events.create_event_bus(Name=_BUS)
+        events.put_rule(Name="all", EventBusName=_BUS, EventPattern=json.dumps({"source": ["shop"]}))
+        events.put_targets(Rule="all", EventBusName=_BUS, Targets=[{"Id": "queue", "Arn": arn}])
+        return {
+            "FOLDSTACK_DOMAIN": "shop:service",
+            "FOLDSTACK_SERVICE": "shop",
+            "FOLDSTACK_COMMIT_TABLE": COMMITS,
+            "FOLDSTACK_ID_TABLE": "shop-ids",
+            "FOLDSTACK_BODIES_BUCKET": _BUCKET,
+            "FOLDSTACK_VIEW_TABLES": json.dumps({"products": "shop-products", "purchases": "shop-purchases"}),
+            "FOLDSTACK_BUS": _BUS,
+            "FOLDSTACK_PARKED_QUEUE": parked,
+            "FOLDSTACK_SECRETS": json.dumps({"paymentProviderKey": secret["ARN"]}),
+            "FOLDSTACK_ANONYMOUS": "true",
+            "PAYMENT_PROVIDER_URL": provider_url,
+            "POWERTOOLS_SERVICE_NAME": "shop",
+            "POWERTOOLS_METRICS_NAMESPACE": "Foldstack",
+        }
+
+    def _credentials(self) -> dict[str, str]:
+        iam = self.root("iam")
+        role = iam.create_role(RoleName="functions", AssumeRolePolicyDocument=json.dumps(_TRUST))["Role"]["Arn"]
+        iam.put_role_policy(RoleName="functions", PolicyName="rights", PolicyDocument=json.dumps(_RIGHTS))
+        given = self.root("sts").assume_role(RoleArn=role, RoleSessionName="benchmark")["Credentials"]
+        return {
+            "AWS_ENDPOINT_URL": self._emulator.url,
+            "AWS_DEFAULT_REGION": self._emulator.region,
+            "AWS_REGION": self._emulator.region,
+            "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": given["SessionToken"],
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _forget_functions() -> None:
+    """The modules and clients of an earlier stage are bound to its emulator."""
+    for name in FUNCTIONS:
+        sys.modules.pop(f"foldstack.handlers.{name}", None)
+    clients.client.cache_clear()
+    boto3.DEFAULT_SESSION = None

@@ -1,0 +1,110 @@
+"""Each suite runs as its users run it, at its smallest. Nothing is asserted of time."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPARED = {"question", "unit", "rounds", "medians", "quartiles", "ours", "ratios", "peer", "ratio", "notes"}
+
+MEASURED = {
+    "function",
+    "modules",
+    *(f"{kind}_{what}" for kind in ("plain", "compiled") for what in ("ms", "ratio", "met")),
+}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+
+
+def documents(*arguments: str) -> dict[str, Any]:
+    done = run(*arguments, "--json", "--rounds", "1")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.emulator
+def test_commands():
+    found = documents("commands", "--size", "2")
+    assert list(found) == [
+        "machine",
+        "capacity",
+        "throughput_cold",
+        "throughput_warm",
+        "handler_cold",
+        "handler_warm",
+    ]
+    for name in ("throughput_cold", "handler_cold", "throughput_warm"):
+        assert found[name].keys() == COMPARED | {"goal", "met"}
+        assert found[name]["medians"].keys() == {"foldstack", *found[name]["ratios"]}
+    assert found["handler_warm"].keys() == COMPARED
+    assert {"eventsourcing, pydantic", "eventsourcing, default"} <= found["throughput_cold"]["ratios"].keys()
+    appends = {
+        row["command"]: (row["reads"], row["read_units"], row["writes"], row["write_units"])
+        for row in found["capacity"]["rows"]
+    }
+    assert appends["create"] == appends["warm"] == (0, 0, 1, 1)
+    assert appends["cold"] == (1, 0.5, 1, 1)
+    assert appends["refused, warm"] == (1, 1, 0, 0)
+    assert appends["refused, cold"] == (2, 1.5, 0, 0)
+    assert appends["purchase, cold: 4 commits"][2:] == (4, 4)
+    for row in found["capacity"]["rows"]:
+        assert row["by_size"] == row["write_units"]
+        assert row["whole_dollars"] >= row["append_dollars"]
+    assert all(row["road_write_units"] for row in found["capacity"]["rows"] if row["writes"])
+
+
+def test_imports():
+    found = documents("coldstart", "--only", "imports")
+    assert list(found) == ["machine", "imports", "import_offenders"]
+    rows = {row["function"]: row for row in found["imports"]["rows"]}
+    assert list(rows) == ["http", "commands", "relay", "projector", "effects", "boto3"]
+    for name, row in rows.items():
+        if name != "boto3":
+            assert {
+                "plain_ms",
+                "plain_ratio",
+                "plain_met",
+                "compiled_ms",
+                "compiled_ratio",
+                "compiled_met",
+            } < row.keys()
+            assert row["modules"] > rows["boto3"]["modules"]
+    packages = {row["package"] for row in found["import_offenders"]["rows"]}
+    assert {"foldstack", "pydantic"} <= packages
+    assert not {"botocore", "boto3"} & packages, "what a bare client loads as well is no offence"
+
+
+def test_program():
+    found = documents("coldstart", "--only", "program")
+    assert list(found) == ["machine", "program_first", "program_deploy"]
+    assert all(found[name].keys() == COMPARED for name in ("program_first", "program_deploy"))
+
+
+@pytest.mark.emulator
+@pytest.mark.long
+def test_local_up():
+    found = documents("coldstart", "--only", "local_up")
+    assert list(found) == ["machine", "local_up"]
+    assert found["local_up"].keys() == COMPARED
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["commands", "--only", "imports"], "commands has no imports; it has capacity, throughput, handler"),
+        (["commands", "--rounds", "0"], "a whole number from 1 on, not '0'"),
+        (["startup"], "invalid choice: 'startup'"),
+    ],
+)
+def test_what_cannot_be_asked_is_told(arguments: list[str], told: str):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
