@@ -21,6 +21,7 @@ from .display import DeployDisplay, show_outputs, show_status
 from .errors import explain
 from .private_files import HOME, private_directory, private_log
 from .running import Running
+from .stack_files import StackFileError, read_stack_files
 
 # Where nobody sets a width, a table is not cut to that of a terminal that is not there.
 _WIDE = 140
@@ -46,6 +47,10 @@ def up(
     replace_data: Annotated[bool, typer.Option(help="Allow tables and buckets to be replaced or deleted.")] = False,
 ) -> None:
     """Deploy the program to this machine."""
+    try:
+        read_stack_files(program, stack)
+    except StackFileError as error:
+        _fail(str(error))
     home = _home(program)
     running = Running.read(home)
     if running is not None and not detach:

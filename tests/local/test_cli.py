@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from local.running import FILE, Process
+from local.running import FILE, Process, Running
 
 pytestmark = pytest.mark.emulator
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,6 +54,15 @@ def post(program: Path, path: str) -> None:
     headers = {"x-tenant-id": "north", "content-type": "application/json"}
     with urlopen(Request(url + path, data=b'{"text": "x"}', headers=headers)) as answer:
         assert answer.status == 201
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Path]:
+    """A program for one test; whatever that leaves running is stopped."""
+    program = copy(tmp_path)
+    yield program
+    if running := Running.read(program / ".foldstack"):
+        running.supervisor.stop()
 
 
 @pytest.fixture(scope="module")
@@ -130,38 +139,35 @@ def test_an_error_of_a_deployment_is_told_and_the_cloud_runs_on(program: Path) -
     post(program, "/notes/still")
 
 
-def test_down_leaves_nothing(tmp_path: Path) -> None:
-    program = copy(tmp_path)
-    foldstack("local", "up", "--detach", program=program)
-    running = processes(program)
+def test_down_leaves_nothing(own: Path) -> None:
+    foldstack("local", "up", "--detach", program=own)
+    running = processes(own)
     assert len(running) == 3
     assert all(process.alive for process in running)
-    assert "its data is removed" in foldstack("local", "down", program=program)
+    assert "its data is removed" in foldstack("local", "down", program=own)
     assert not any(process.alive for process in running)
-    assert sorted(f.name for f in (program / ".foldstack").iterdir()) == ["key", "lock", "supervisor.log"]
-    assert "no laptop cloud runs here" in foldstack("local", "down", program=program)
-    assert "`foldstack local up` starts one" in foldstack("local", "status", program=program, status=1)
+    assert sorted(f.name for f in (own / ".foldstack").iterdir()) == ["key", "lock", "supervisor.log"]
+    assert "no laptop cloud runs here" in foldstack("local", "down", program=own)
+    assert "`foldstack local up` starts one" in foldstack("local", "status", program=own, status=1)
 
 
-def test_data_is_kept_when_told(tmp_path: Path) -> None:
-    program = copy(tmp_path)
-    foldstack("local", "up", "--detach", program=program)
-    assert "its data is kept" in foldstack("local", "down", "--keep-data", program=program)
-    assert re.search(r"(\d+) resources: \1 unchanged", foldstack("local", "up", "--detach", program=program))
-    foldstack("local", "down", program=program)
+def test_data_is_kept_when_told(own: Path) -> None:
+    foldstack("local", "up", "--detach", program=own)
+    assert "its data is kept" in foldstack("local", "down", "--keep-data", program=own)
+    assert re.search(r"(\d+) resources: \1 unchanged", foldstack("local", "up", "--detach", program=own))
+    foldstack("local", "down", program=own)
 
 
-def test_a_killed_supervisor_is_noticed_and_cleared_away(tmp_path: Path) -> None:
-    program = copy(tmp_path)
-    foldstack("local", "up", "--detach", program=program)
-    supervisor, *children = processes(program)
+def test_a_killed_supervisor_is_noticed_and_cleared_away(own: Path) -> None:
+    foldstack("local", "up", "--detach", program=own)
+    supervisor, *children = processes(own)
     os.kill(supervisor.pid, signal.SIGKILL)
     assert supervisor.wait(10)
-    assert "no laptop cloud runs here" in foldstack("local", "status", program=program, status=1)
+    assert "no laptop cloud runs here" in foldstack("local", "status", program=own, status=1)
     assert all(child.wait(10) for child in children)
-    assert not (program / ".foldstack" / FILE).exists()
-    assert re.search(r"(\d+) resources: \1 created", foldstack("local", "up", "--detach", program=program))
-    foldstack("local", "down", program=program)
+    assert not (own / ".foldstack" / FILE).exists()
+    assert re.search(r"(\d+) resources: \1 created", foldstack("local", "up", "--detach", program=own))
+    foldstack("local", "down", program=own)
 
 
 def test_a_process_id_that_is_another_process_by_now_is_not_stopped() -> None:
@@ -177,10 +183,9 @@ def test_a_process_id_that_is_another_process_by_now_is_not_stopped() -> None:
     assert not Process.of(bystander.pid).alive
 
 
-def test_ctrl_c_in_the_foreground_stops_everything(tmp_path: Path) -> None:
-    program = copy(tmp_path)
+def test_ctrl_c_in_the_foreground_stops_everything(own: Path) -> None:
     running = subprocess.Popen(
-        [*COMMAND, "local", "up", "--program", str(program)],
+        [*COMMAND, "local", "up", "--program", str(own)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -189,14 +194,14 @@ def test_ctrl_c_in_the_foreground_stops_everything(tmp_path: Path) -> None:
     assert running.stdout is not None
     try:
         assert any("running until ctrl-C" in line for line in running.stdout)
-        started = processes(program)
-        assert "notes-local-door" in foldstack("local", "status", program=program)
+        started = processes(own)
+        assert "notes-local-door" in foldstack("local", "status", program=own)
         running.send_signal(signal.SIGINT)
         rest, _ = running.communicate(timeout=60)
         assert running.returncode == 0, rest
         assert "Traceback" not in rest
         assert not any(process.alive for process in started)
-        assert not (program / ".foldstack" / "state.json").exists()
+        assert not (own / ".foldstack" / "state.json").exists()
     finally:
         running.kill()
         running.wait()
@@ -204,6 +209,7 @@ def test_ctrl_c_in_the_foreground_stops_everything(tmp_path: Path) -> None:
 
 def test_errors_say_what_to_do(tmp_path: Path) -> None:
     assert "run in a Pulumi project's directory" in foldstack("local", "up", "--detach", program=tmp_path, status=1)
+    assert list(tmp_path.iterdir()) == []
     program = copy(tmp_path)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -214,29 +220,27 @@ def test_errors_say_what_to_do(tmp_path: Path) -> None:
     assert "notes:password is encrypted" in foldstack("local", "up", program=program, status=1)
 
 
-def test_the_demo_shows_requests_answers_costs_and_urls(tmp_path: Path) -> None:
-    program = copy(tmp_path)
-    shown = foldstack("demo", program=program)
+def test_the_demo_shows_requests_answers_costs_and_urls(own: Path) -> None:
+    shown = foldstack("demo", program=own)
     assert "POST /notes/one  north" in shown
     assert "201 " in shown
     assert re.search(r"POST /notes/\{id\} +│ 2 +│ 1\.00 +│ 0\.00 +│ 1\.00", shown)
     assert re.search(r"apiUrl +│ http://127.0.0.1:\d+", shown)
-    assert list((program / ".foldstack").iterdir()) == []
+    assert list((own / ".foldstack").iterdir()) == []
 
 
-def test_a_demo_that_fails(tmp_path: Path) -> None:
-    program = copy(tmp_path)
-    (program / "walk.py").write_text(
+def test_a_demo_that_fails(own: Path) -> None:
+    (own / "walk.py").write_text(
         "def run(call, settle):\n    assert call('t', 'GET', '/notes/1').status == 200, 'not there'\n"
     )
-    assert "error: the demo failed: not there" in foldstack("demo", program=program, status=1)
-    (program / "walk.py").write_text(
+    assert "error: the demo failed: not there" in foldstack("demo", program=own, status=1)
+    (own / "walk.py").write_text(
         "def run(call, settle):\n    assert call('t', 'POST', '/notes/1', {'no': 'text'}).status == 201, 'not made'\n"
     )
-    shown = foldstack("demo", program=program, status=1, functions_log=True)
+    shown = foldstack("demo", program=own, status=1, functions_log=True)
     assert re.search(r"notes-local-door-\w+ failed, at last so:\nSTART .*KeyError: 'text'", shown, re.DOTALL)
-    (program / "Pulumi.local.yaml").write_text("config: {notes:shelfUrl: http://x, notes:password: p}")
-    assert "Pulumi.local.yaml names no demo" in foldstack("demo", program=program, status=1)
+    (own / "Pulumi.local.yaml").write_text("config: {notes:shelfUrl: http://x, notes:password: p}")
+    assert "Pulumi.local.yaml names no demo" in foldstack("demo", program=own, status=1)
 
 
 def test_without_the_extra_one_error_says_what_to_install() -> None:
