@@ -12,8 +12,9 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import boto3
 from foldstack.aws import clients
@@ -60,7 +61,6 @@ class Stage:
             stack.enter_context(_environment({**variables, **self._credentials()}))
             stack.callback(_forget_functions)
             _forget_functions()
-            self._nowhere = stack.enter_context(open(os.devnull, "w"))
             with self.logs():
                 for name in FUNCTIONS:
                     self.functions[name] = importlib.import_module(f"foldstack.handlers.{name}")
@@ -72,7 +72,7 @@ class Stage:
 
     def logs(self) -> contextlib.AbstractContextManager[Any]:
         """Functions write their logs and metrics as in Lambda, to where nobody looks."""
-        return contextlib.redirect_stdout(self._nowhere)
+        return contextlib.redirect_stdout(_nowhere())
 
     def forget(self) -> None:
         """From here on every stream is cold, as in a new sandbox."""
@@ -131,6 +131,12 @@ class Stage:
             "AWS_SESSION_TOKEN": given["SessionToken"],
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+
+
+@cache
+def _nowhere() -> TextIO:
+    """One for the process: Powertools keeps a service's logger, and with it the stream of the first stage."""
+    return open(os.devnull, "w")
 
 
 @contextlib.contextmanager
