@@ -118,8 +118,18 @@ def test_rows_are_written_before_the_commit_that_evicts(faulty, id):
     sandbox = Sandbox(faulty)
     sandbox.done(take(id, "x"))
     assert faulty.taken() == ["newest", "keep_ids", "append"]
-    assert faulty.inner.find_id(stream_id(id), "key 15") is not None
-    assert faulty.inner.find_id(stream_id(id), "key 16") is None
+    assert faulty.inner.find_id(stream_id(id), "key 14") is not None
+    assert faulty.inner.find_id(stream_id(id), "key 15") is None
+
+
+def test_commands_without_a_key_take_no_place_in_the_ring(faulty, id):
+    sandbox = Sandbox(faulty)
+    sandbox.done(OpenShelf(shelf=id, units=1000))
+    for n in range(90):
+        sandbox.done(take(id, f"x{n}"))
+    assert "keep_ids" not in faulty.taken()
+    stream = Sandbox(faulty).executor.load(stream_id(id), shelf)
+    assert (stream.known, stream.over) == ({}, False)
 
 
 def test_rows_that_can_not_be_written_stop_the_commit(faulty, id):

@@ -59,8 +59,8 @@ class CommandContext:
     """Everything about a command but the command: who, with which key, until when.
 
     `deadline` is on the executor's clock, in seconds. `keyed` says that the id can come again, being made of
-    a key; `repeated` that it has probably come before, so that a stream is read before it is created;
-    `expected` is If-Match's version.
+    a key: then `request_hash` is not empty. `repeated` says that it has probably come before, so that a stream
+    is read before it is created; `expected` is If-Match's version.
     """
 
     command_id: str

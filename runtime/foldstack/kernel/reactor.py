@@ -110,6 +110,7 @@ class Reactor:
                 command,
                 CommandContext(
                     command_id=key if n == 0 else f"{key}.{n}",
+                    request_hash=reaction.name,
                     keyed=True,
                     repeated=not fresh,
                     deadline=until,

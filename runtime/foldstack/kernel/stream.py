@@ -89,7 +89,8 @@ class Stream(Generic[S]):
         self.state = state
         self.next = commit.next
         self.prev = prev
-        self.known[commit.command_id] = KnownCommand(commit.request_hash, commit.first)
+        if commit.request_hash:  # an id without a key behind it can't come again
+            self.known[commit.command_id] = KnownCommand(commit.request_hash, commit.first)
         self.since += 1
         if commit.snapshot is not None:
             self.over = self.over or len(self.known) > RING
@@ -104,14 +105,13 @@ class Stream(Generic[S]):
     def snapshot_due(self) -> bool:
         return self.since + 1 >= SNAPSHOT_EVERY
 
-    def evicted_by(self, command_id: str, known: KnownCommand) -> dict[str, KnownCommand]:
-        """The ids that a snapshot in the next commit drops from the ring."""
-        ids = {**self.known, command_id: known}
-        return dict(list(ids.items())[:-RING])
+    def evicted_by(self, new: dict[str, KnownCommand]) -> dict[str, KnownCommand]:
+        """The ids that a snapshot in the next commit, of the command `new`, drops from the ring."""
+        return dict(list({**self.known, **new}.items())[:-RING])
 
-    def snapshot_after(self, state: S, command_id: str, known: KnownCommand) -> bytes:
-        """The snapshot that the next commit carries, if `state` is the state after it."""
-        ids = {**self.known, command_id: known}
+    def snapshot_after(self, state: S, new: dict[str, KnownCommand]) -> bytes:
+        """The snapshot that the next commit, of the command `new`, carries if `state` is the state after it."""
+        ids = {**self.known, **new}
         ring = dict(list(ids.items())[-RING:])
         return snapshot.encode(self.aggregate.fingerprint, state, ring, self.over or len(ids) > RING)
 
