@@ -78,7 +78,11 @@ class Upcasters:
             try:
                 return (event.__pydantic_validator__.validate_python(data, strict=False),)
             except ValidationError as error:
-                raise UndecodableEvent(f"{name} at {version} does not fit its model: {error}") from error
+                wrong = ", ".join(
+                    f"{'.'.join(map(str, each['loc']))}: {each['msg']}"
+                    for each in error.errors(include_url=False, include_context=False, include_input=False)
+                )  # without the values: this text ends in logs and parking queues
+                raise UndecodableEvent(f"{name} at {version} does not fit its model: {wrong}") from None
         upcast, makes = self._chain.get((name, schema), (None, frozenset()))
         if upcast is None:
             raise UndecodableEvent(
