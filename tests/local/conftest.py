@@ -6,13 +6,19 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local.credentials import Credentials
 from local.emulator import Emulator
 from local.function_host import FunctionHost, FunctionSpec, Invocation
+from local.gateway import Gateway
+
+from .gateway_api import Api, opened
+
+if TYPE_CHECKING:
+    from .deploying import Laptop
 
 TRUST = {
     "Version": "2012-10-17",
@@ -115,3 +121,24 @@ def function(host: FunctionHost, emulator: Emulator, tmp_path: Path) -> Callable
         return Function(host, spec)
 
     return make
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    with Gateway(account="123456789012") as running:
+        yield running
+
+
+@pytest.fixture
+def api(gateway: Gateway) -> Api:
+    return opened(gateway)
+
+
+@pytest.fixture
+def laptop(emulator: Emulator, tmp_path: Path) -> "Iterator[Laptop]":
+    # Suites that deploy nothing do not pay for Pulumi.
+    from .deploying import Laptop
+
+    laptop = Laptop(emulator, tmp_path / "home", project=tmp_path.name.replace("_", "-")[-20:])
+    yield laptop
+    laptop.up(lambda: None, replace_data=True)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pulumi_aws as aws
+
 from local.deployer import Deployer
 from local.emulator import Emulator
 from local.private_files import private_directory
@@ -12,6 +14,7 @@ from local.resources import Site
 from local.state import State
 
 GATEWAY = "http://127.0.0.1:4321"
+ID = [{"name": "id", "type": "S"}]
 
 
 class Laptop:
@@ -58,3 +61,10 @@ class Laptop:
     def verbs(self) -> dict[str, str]:
         """What became of each resource, by name."""
         return {resource.split("'")[1]: verb for verb, resource in self.steps}
+
+
+def table(name: str = "things", *, range_key: str | None = None, **inputs: Any) -> aws.dynamodb.Table:
+    attributes = inputs.pop("attributes", ID + ([{"name": range_key, "type": "N"}] if range_key else []))
+    return aws.dynamodb.Table(
+        name, hash_key="id", range_key=range_key, attributes=attributes, billing_mode="PAY_PER_REQUEST", **inputs
+    )
