@@ -24,6 +24,7 @@ FUNCTIONS = ("http", "commands", "relay", "projector", "effects")
 _CHILD = Path(__file__).with_name("bundle_import.py")
 _VARIABLES = {
     "PATH": os.defpath,
+    "AWS_LAMBDA_FUNCTION_NAME": "measured",  # as Lambda sets it: a handler may prepare for a cold start
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "none",

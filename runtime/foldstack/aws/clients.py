@@ -1,4 +1,7 @@
-"""boto3 clients for functions: made when first asked for, and never slower to give up than a function.
+"""AWS clients for functions: made when first asked for, and never slower to give up than a function.
+
+They are made by botocore, as boto3 makes them: importing boto3 itself also loads S3's transfer manager, which no
+function uses and every cold start would wait for.
 
 A request waits 1 s for a connection and 2 s for each read. With 3 attempts and the pauses between them that is 12 s
 at most; the commit table's client makes one attempt, because the executor repeats the identical put itself.
@@ -7,7 +10,7 @@ at most; the commit table's client makes one attempt, because the executor repea
 from functools import cache
 from typing import Any
 
-import boto3
+import botocore.session
 from botocore.config import Config
 
 from . import consumption
@@ -21,7 +24,7 @@ ATTEMPTS = 3
 def client(service: str, attempts: int = ATTEMPTS, *, checked: bool = True) -> Any:
     """The low-level client of `service` for this sandbox. `attempts` counts the first one; `checked` has the SDK
     look at every parameter before it is sent, an eighth of what a put costs the processor."""
-    made = boto3.client(
+    made = _session().create_client(
         service,
         config=Config(
             connect_timeout=CONNECT_SECONDS,
@@ -34,6 +37,11 @@ def client(service: str, attempts: int = ATTEMPTS, *, checked: bool = True) -> A
     if service == "dynamodb":
         consumption.watch(made)
     return made
+
+
+@cache
+def _session() -> botocore.session.Session:
+    return botocore.session.get_session()
 
 
 def commit_table() -> Any:

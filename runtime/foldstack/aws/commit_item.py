@@ -58,13 +58,14 @@ def to_item(commit: Commit, put_body: Callable[[Tenant, bytes], str]) -> Item:
     return item
 
 
-def from_item(item: Mapping[str, Any], get_body: GetBody) -> Commit:
-    """The commit of an item, as boto3 answers it or as a stream's record carries it (bytes in base64).
+def from_item(item: Mapping[str, Any], get_body: GetBody, stream: StreamId | None = None) -> Commit:
+    """The commit of an item, as the SDK answers it or as a stream's record carries it (bytes in base64); `stream`
+    where the caller knows it, so that a page of commits does not parse its one key again and again.
 
     A large body is fetched at once, not when it is first looked at: nearly every reader folds it, an error then
     shows where a request is expected to fail, and a commit stays a plain value.
     """
-    stream = StreamId.parse(item["p"]["S"])
+    stream = stream or StreamId.parse(item["p"]["S"])
     if "o" in item:
         body, snapshot = _unpacked(get_body(stream.tenant, item["o"]["S"]))
     else:

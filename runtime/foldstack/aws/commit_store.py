@@ -74,16 +74,15 @@ class DynamoCommitStore:
         return None
 
     def newest(self, stream: StreamId, limit: int, before: int | None = None, consistent: bool = False) -> Page:
-        values = {":p": {"S": stream.key}}
+        values: dict[str, Any] = {}
         condition = "p = :p"
         if before is not None:
             condition += " AND s < :s"
             values[":s"] = {"N": str(before)}
-        return self._query(condition, values, limit, consistent, ScanIndexForward=False)
+        return self._query(stream, condition, values, limit, consistent, ScanIndexForward=False)
 
     def since(self, stream: StreamId, version: int, limit: int = 100, consistent: bool = True) -> Page:
-        values = {":p": {"S": stream.key}, ":s": {"N": str(version)}}
-        return self._query("p = :p AND s >= :s", values, limit, consistent)
+        return self._query(stream, "p = :p AND s >= :s", {":s": {"N": str(version)}}, limit, consistent)
 
     def find_id(self, stream: StreamId, command_id: str) -> IdRow | None:
         key = {"p": {"S": _ring_key(stream, command_id)}}
@@ -96,18 +95,21 @@ class DynamoCommitStore:
         for start in range(0, len(puts), _BATCH):
             self._write_batch(puts[start : start + _BATCH])
 
-    def _query(self, condition: str, values: dict[str, Any], limit: int, consistent: bool, **order: bool) -> Page:
+    def _query(
+        self, stream: StreamId, condition: str, values: dict[str, Any], limit: int, consistent: bool, **order: bool
+    ) -> Page:
         if consistent:
             order["ConsistentRead"] = True
         answer = self._read(
             self._dynamodb.query,
             TableName=self._commits,
             KeyConditionExpression=condition,
-            ExpressionAttributeValues=values,
+            ExpressionAttributeValues={":p": {"S": stream.key}, **values},
             Limit=limit,
             **order,
         )
-        return Page([self._commit(item) for item in answer["Items"]], "LastEvaluatedKey" in answer)
+        commits = [from_item(item, self._bodies.get, stream) for item in answer["Items"]]
+        return Page(commits, "LastEvaluatedKey" in answer)
 
     def _cancelled(self, commit: Commit, error: ClientError) -> Commit | IdRow:
         """What a transaction that was not done found in its way."""

@@ -16,6 +16,7 @@ from ..kernel.executor import Committed
 from ..kernel.idempotency import command_id, request_hash
 from ..kernel.keys import Tenant
 from ..kernel.token import Token
+from . import cold_start
 from .sqs_batch import Batch, Message
 
 _MARGIN = 2.0
@@ -134,3 +135,6 @@ def _execute(document: Any, deadline: float, repeated: bool) -> Committed | Reje
         raise InvalidCommand(named) from None
     except InvalidValue as error:
         raise InvalidCommand([(error.field, error.reason)]) from None
+
+
+cold_start.over()

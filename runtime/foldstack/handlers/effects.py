@@ -8,6 +8,7 @@ from ..aws import composition, domain
 from ..aws.environment import Environment
 from ..kernel.commit import Commit
 from ..kernel.envelope import Envelope
+from . import cold_start
 from .sqs_batch import Batch, Message, envelope_of
 
 CONSUMER = "effects"
@@ -57,3 +58,6 @@ def _commit(envelope: Envelope) -> Commit | Envelope | None:
             return None
         raise LookupError(f"{envelope.id} was published, and is not in the store")
     return commit
+
+
+cold_start.over()

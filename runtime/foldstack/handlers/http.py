@@ -11,6 +11,7 @@ from ..aws import composition, consumption, domain
 from ..aws.environment import Environment
 from ..kernel.api import Route
 from ..kernel.errors import FoldstackError
+from . import cold_start
 from .http_event import Incoming
 from .http_router import HttpRouter, encode, refusal
 
@@ -61,3 +62,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 def _response(status: int, headers: dict[str, str], body: str) -> Response:
     return Response(status, headers.pop("content-type", None), body, dict(headers))
+
+
+cold_start.over()

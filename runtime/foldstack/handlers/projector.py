@@ -10,6 +10,7 @@ from ..aws import composition, domain
 from ..aws.environment import Environment
 from ..kernel.envelope import Envelope
 from ..kernel.keys import StreamId
+from . import cold_start
 from .sqs_batch import Batch, Message, envelope_of
 
 _MARGIN = 15.0
@@ -79,3 +80,6 @@ def _row(order: dict[str, Any]) -> tuple[Any, StreamId]:
             f"no projection {order['projection']!r} here; there are {', '.join(sorted(projector.projections))}"
         )
     return projection, StreamId.parse(order["stream"])
+
+
+cold_start.over()

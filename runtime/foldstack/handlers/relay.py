@@ -8,6 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from ..aws import composition
 from ..aws.environment import Environment
+from . import cold_start
 
 _MARGIN = 5.0
 
@@ -30,3 +31,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return {"batchItemFailures": []}
     log.error("the bus did not take everything", stopped_at=stopped, records=len(records))
     return {"batchItemFailures": [{"itemIdentifier": stopped}]}
+
+
+cold_start.over()
