@@ -16,7 +16,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
-import boto3
 from foldstack.aws import clients
 
 from local.emulator import Emulator
@@ -155,4 +154,4 @@ def _forget_functions() -> None:
     for name in FUNCTIONS:
         sys.modules.pop(f"foldstack.handlers.{name}", None)
     clients.client.cache_clear()
-    boto3.DEFAULT_SESSION = None
+    clients.session.cache_clear()

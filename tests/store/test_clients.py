@@ -26,8 +26,7 @@ def surroundings(monkeypatch):
         "AWS_SECRET_ACCESS_KEY": "secret",
     }.items():
         monkeypatch.setenv(name, value)
-    # boto3's default session would remember the credentials of the first test.
-    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
+    clients.session.cache_clear()  # it remembers the credentials of the test before
     yield monkeypatch
     clients.commit_table().close()
     clients.client("dynamodb").close()

@@ -24,7 +24,7 @@ ATTEMPTS = 3
 def client(service: str, attempts: int = ATTEMPTS, *, checked: bool = True) -> Any:
     """The low-level client of `service` for this sandbox. `attempts` counts the first one; `checked` has the SDK
     look at every parameter before it is sent, an eighth of what a put costs the processor."""
-    made = _session().create_client(
+    made = session().create_client(
         service,
         config=Config(
             connect_timeout=CONNECT_SECONDS,
@@ -40,7 +40,8 @@ def client(service: str, attempts: int = ATTEMPTS, *, checked: bool = True) -> A
 
 
 @cache
-def _session() -> botocore.session.Session:
+def session() -> botocore.session.Session:
+    """One for the sandbox: it reads the service models, and keeps the role's credentials fresh."""
     return botocore.session.get_session()
 
 
