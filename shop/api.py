@@ -1,5 +1,6 @@
 """The shop over HTTP."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -149,8 +150,7 @@ def discontinue_product(request: CommandRequest[None]) -> Answer | Rejection:
 def reserve(request: CommandRequest[NewReservation]) -> Answer | Rejection:
     """Hold some units of a product for a while."""
     wish = request.body
-    minutes = float(request.environment.get("RESERVATION_MINUTES", "15"))
-    expires_at = request.now + timedelta(minutes=minutes)
+    expires_at = until_whole_second(request.now + timedelta(minutes=reservation_minutes(request.environment)))
     id = ReservationId.make(wish.product_id, expires_at, request.new_id("reservation"))
     done = request.execute(
         ReserveProduct(
@@ -258,6 +258,20 @@ def purchase_row(row: PurchaseRow) -> PurchaseAnswer:
 
 def no_reservation(reservation_id: str) -> Rejection:
     return Rejection("reservation-not-found", f"there is no reservation {reservation_id}", "not-found")
+
+
+def reservation_minutes(environment: Mapping[str, str]) -> float:
+    """From the function's environment: between a second and a month."""
+    text = environment.get("RESERVATION_MINUTES", "15")
+    minutes = float(text)
+    if not 1 / 60 <= minutes <= 31 * 24 * 60:
+        raise ValueError(f"RESERVATION_MINUTES is {text!r}; a reservation lives from a second to a month")
+    return minutes
+
+
+def until_whole_second(moment: datetime) -> datetime:
+    """Holds that end together are one number in the view."""
+    return moment if moment.microsecond == 0 else moment.replace(microsecond=0) + timedelta(seconds=1)
 
 
 def rfc3339(moment: datetime) -> str:

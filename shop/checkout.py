@@ -11,7 +11,7 @@ reactions = Reactions()
 
 @reactions.automation(on=ReservationClaimed, of=product)
 def begin_purchase(event: ReservationClaimed, context: ReactionContext) -> BeginPurchase:
-    return BeginPurchase(**event.model_dump())
+    return BeginPurchase(**event.model_dump(exclude={"expires_at"}))
 
 
 @reactions.effect(on=PurchaseBegan, of=purchase)

@@ -1,6 +1,7 @@
 """A product, its stock, and who holds some of it. Stock never goes below zero: one stream decides it all."""
 
 from datetime import datetime
+from typing import Any
 
 from foldstack import Aggregate, Command, Event, Rejection, State
 from pydantic import Field
@@ -8,6 +9,7 @@ from pydantic import Field
 from .money import Money
 
 MOST_EXPIRED_AT_ONCE = 100
+MOST_HOLDS = 5_000
 
 
 class Hold(State):
@@ -53,8 +55,17 @@ class ProductReserved(Event):
     expires_at: datetime
 
 
-class ReservationExpired(Event):
+class HoldEnded(Event):
+    """What was held until when, so that a view need not remember every hold."""
+
     reservation_id: str
+    quantity: int
+    expires_at: datetime
+    claimed: bool
+
+
+class ReservationExpired(HoldEnded):
+    pass
 
 
 class ReservationClaimed(Event):
@@ -64,16 +75,17 @@ class ReservationClaimed(Event):
     reservation_id: str
     purchase_id: str
     quantity: int
+    expires_at: datetime
     amount: Money
     token: str
 
 
-class ReservationReleased(Event):
-    reservation_id: str
+class ReservationReleased(HoldEnded):
+    pass
 
 
-class ReservationSold(Event):
-    reservation_id: str
+class ReservationSold(HoldEnded):
+    pass
 
 
 class ProductDiscontinued(Event):
@@ -144,8 +156,12 @@ def reserve(command: ReserveProduct, state: Product):
             facts={"available": available},
         )
     expired = [id for id, hold in state.holds.items() if not hold.counts(command.at)][:MOST_EXPIRED_AT_ONCE]
+    if len(state.holds) - len(expired) >= MOST_HOLDS:
+        return Rejection(
+            "too-many-reservations", f"{MOST_HOLDS} reservations of this product are open; try again later"
+        )
     return [
-        *(ReservationExpired(reservation_id=id) for id in expired),
+        *(ReservationExpired(**ended(id, state)) for id in expired),
         ProductReserved(
             reservation_id=command.reservation_id,
             quantity=command.quantity,
@@ -157,6 +173,8 @@ def reserve(command: ReserveProduct, state: Product):
 
 @product.decides(ClaimReservation, by="product_id")
 def claim(command: ClaimReservation, state: Product):
+    if not state.created:
+        return no_product(command.product_id)
     hold = state.holds.get(command.reservation_id)
     if hold is None:
         return Rejection("reservation-not-found", f"there is no reservation {command.reservation_id}", "not-found")
@@ -169,6 +187,7 @@ def claim(command: ClaimReservation, state: Product):
         reservation_id=command.reservation_id,
         purchase_id=command.purchase_id,
         quantity=hold.quantity,
+        expires_at=hold.expires_at,
         amount=hold.price.times(hold.quantity),
         token=command.token,
     )
@@ -181,14 +200,14 @@ def reservation_expired(reservation_id: str) -> Rejection:
 @product.decides(ReleaseReservation, by="product_id")
 def release(command: ReleaseReservation, state: Product):
     if command.reservation_id in state.holds:
-        return ReservationReleased(reservation_id=command.reservation_id)
+        return ReservationReleased(**ended(command.reservation_id, state))
     return None
 
 
 @product.decides(SellReservation, by="product_id")
 def sell(command: SellReservation, state: Product):
     if command.reservation_id in state.holds:
-        return ReservationSold(reservation_id=command.reservation_id)
+        return ReservationSold(**ended(command.reservation_id, state))
     return None
 
 
@@ -226,15 +245,19 @@ def freed(state: Product, event: ReservationExpired | ReservationReleased) -> Pr
 
 @product.evolves(ReservationSold)
 def sold(state: Product, event: ReservationSold) -> Product:
-    quantity = state.holds[event.reservation_id].quantity
     return state.model_copy(
-        update={"stock": state.stock - quantity, "holds": without(state.holds, event.reservation_id)}
+        update={"stock": state.stock - event.quantity, "holds": without(state.holds, event.reservation_id)}
     )
 
 
 @product.evolves(ProductDiscontinued)
 def discontinued(state: Product, event: ProductDiscontinued) -> Product:
     return state.model_copy(update={"discontinued": True})
+
+
+def ended(reservation_id: str, state: Product) -> dict[str, Any]:
+    """The fields of an event that ends a hold."""
+    return {"reservation_id": reservation_id, **state.holds[reservation_id].model_dump(exclude={"price"})}
 
 
 def without(holds: dict[str, Hold], reservation_id: str) -> dict[str, Hold]:

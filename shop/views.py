@@ -7,7 +7,7 @@ from pydantic import Field
 
 from .money import Money
 from .product import (
-    Hold,
+    HoldEnded,
     ProductCreated,
     ProductDiscontinued,
     ProductReserved,
@@ -16,21 +16,38 @@ from .product import (
     ReservationReleased,
     ReservationSold,
     product,
-    without,
 )
 from .purchase import PurchaseBegan, PurchaseDeclined, PurchasePaid, Status, purchase
 
 
 class ProductRow(State):
+    """`held` is what is set aside, by the moment it becomes free (RFC 3339); `claimed` what is being paid for. Both
+    are sums: a row must not grow with the number of reservations."""
+
     product_id: str
     name: str
     price: Money
     stock: int
-    holds: dict[str, Hold] = Field(default_factory=dict)
+    held: dict[str, int] = Field(default_factory=dict)
+    claimed: int = 0
 
     def available(self, at: datetime) -> int:
         """Of the time the row is read, not of the time it was written: holds expire in between."""
-        return self.stock - sum(hold.quantity for hold in self.holds.values() if hold.counts(at))
+        held = sum(quantity for until, quantity in self.held.items() if datetime.fromisoformat(until) > at)
+        return self.stock - self.claimed - held
+
+    def holding(self, change: int, until: datetime, claimed: int, time: str) -> "ProductRow":
+        """`change` more held until then, `claimed` more being paid for; what has expired by `time` is forgotten."""
+        now, key = datetime.fromisoformat(time), until.isoformat()
+        held = {each: n for each, n in self.held.items() if datetime.fromisoformat(each) > now or each == key}
+        left = held.pop(key, 0) + change
+        if left > 0:
+            held[key] = left
+        return self.model_copy(update={"held": held, "claimed": self.claimed + claimed})
+
+    def ended(self, quantity: int, until: datetime, claimed: bool, time: str) -> "ProductRow":
+        """A hold is over, however it ended."""
+        return self.holding(0 if claimed else -quantity, until, -quantity if claimed else 0, time)
 
 
 class PurchaseRow(State):
@@ -54,26 +71,24 @@ def product_created(row: ProductRow | None, event: ProductCreated, meta: EventMe
 
 @products.on(ProductReserved)
 def product_reserved(row: ProductRow, event: ProductReserved, meta: EventMeta) -> ProductRow:
-    hold = Hold(quantity=event.quantity, price=event.price, expires_at=event.expires_at)
-    return row.model_copy(update={"holds": {**row.holds, event.reservation_id: hold}})
+    return row.holding(event.quantity, event.expires_at, 0, meta.time)
 
 
 @products.on(ReservationClaimed)
 def reservation_claimed(row: ProductRow, event: ReservationClaimed, meta: EventMeta) -> ProductRow:
-    hold = row.holds[event.reservation_id].model_copy(update={"claimed": True})
-    return row.model_copy(update={"holds": {**row.holds, event.reservation_id: hold}})
+    return row.holding(-event.quantity, event.expires_at, event.quantity, meta.time)
 
 
 @products.on(ReservationExpired)
 @products.on(ReservationReleased)
-def reservation_ended(row: ProductRow, event: ReservationExpired | ReservationReleased, meta: EventMeta) -> ProductRow:
-    return row.model_copy(update={"holds": without(row.holds, event.reservation_id)})
+def hold_ended(row: ProductRow, event: HoldEnded, meta: EventMeta) -> ProductRow:
+    return row.ended(event.quantity, event.expires_at, event.claimed, meta.time)
 
 
 @products.on(ReservationSold)
 def reservation_sold(row: ProductRow, event: ReservationSold, meta: EventMeta) -> ProductRow:
-    quantity = row.holds[event.reservation_id].quantity
-    return row.model_copy(update={"stock": row.stock - quantity, "holds": without(row.holds, event.reservation_id)})
+    freed = row.ended(event.quantity, event.expires_at, event.claimed, meta.time)
+    return freed.model_copy(update={"stock": row.stock - event.quantity})
 
 
 @products.on(ProductDiscontinued)

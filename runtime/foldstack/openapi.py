@@ -49,7 +49,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "parameters": [*_parameters(route)],
         "responses": {
             **{str(status): _success(status, model, route) for status, model in route.answers.items()},
-            **{str(status): _error("a problem document", "Problem") for status in route.problems},
+            **{str(status): _error("a problem document", "Problem") for status in _problems(route)},
         },
     }
     for status, meaning in GATEWAY_STATUSES.items():
@@ -58,6 +58,11 @@ def _operation(route: Route) -> dict[str, Any]:
         schema = {"$ref": _REF.format(model=route.body.__name__)}
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return operation
+
+
+def _problems(route: Route) -> list[int]:
+    """Those that the route declares, and If-Match's on every command."""
+    return sorted({*route.problems, *([412] if route.is_command else [])})
 
 
 def _parameters(route: Route):

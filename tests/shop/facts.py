@@ -29,6 +29,7 @@ def claimed(id: str, quantity: int = 1) -> ReservationClaimed:
         reservation_id=id,
         purchase_id=f"p-{id}",
         quantity=quantity,
+        expires_at=QUARTER_PAST,
         amount=PRICE.times(quantity),
         token="tok_ok",
     )
@@ -36,3 +37,7 @@ def claimed(id: str, quantity: int = 1) -> ReservationClaimed:
 
 def reserve(id: str, quantity: int, at: datetime = NOON) -> ReserveProduct:
     return ReserveProduct(product_id="pen", reservation_id=id, quantity=quantity, at=at, expires_at=at + minutes(15))
+
+
+def ended(id: str, quantity: int = 1, claimed: bool = True) -> dict:
+    return {"reservation_id": id, "quantity": quantity, "expires_at": QUARTER_PAST, "claimed": claimed}

@@ -8,6 +8,8 @@ from hypothesis import given as holds_for
 from hypothesis import strategies as st
 
 from shop.product import (
+    MOST_EXPIRED_AT_ONCE,
+    MOST_HOLDS,
     ClaimReservation,
     CreateProduct,
     DiscontinueProduct,
@@ -20,7 +22,7 @@ from shop.product import (
     product,
 )
 
-from .facts import NOON, PRICE, claimed, created, minutes, reserve, reserved
+from .facts import NOON, PRICE, claimed, created, ended, minutes, reserve, reserved
 
 
 def claim(id: str, at=NOON) -> ClaimReservation:
@@ -50,7 +52,7 @@ def test_an_expired_hold_is_free_when_the_next_command_decides():
     history = created(1), reserved("a", 1, until=NOON + minutes(15))
     given(product, *history).when(reserve("b", 1, at=NOON + minutes(14))).then_rejected("out-of-stock")
     given(product, *history).when(reserve("b", 1, at=NOON + minutes(15))).then(
-        ReservationExpired(reservation_id="a"), reserved("b", 1, until=NOON + minutes(30))
+        ReservationExpired(**ended("a", claimed=False)), reserved("b", 1, until=NOON + minutes(30))
     )
 
 
@@ -60,6 +62,7 @@ def test_a_claim_fixes_the_price_of_the_reservation():
 
 
 def test_only_a_live_reservation_can_be_claimed_and_only_once():
+    given(product).when(claim("a")).then_rejected("product-not-found")
     given(product, created()).when(claim("a")).then_rejected("reservation-not-found")
     given(product, created(), reserved("a")).when(claim("a", NOON + minutes(15))).then_rejected("reservation-expired")
     given(product, created(), reserved("a"), claimed("a")).when(claim("a")).then_rejected("purchase-exists")
@@ -74,10 +77,10 @@ def test_a_sale_takes_the_stock_and_a_release_gives_it_back():
     history = created(5), reserved("a", 2), claimed("a", 2)
     sell = SellReservation(product_id="pen", reservation_id="a")
     release = ReleaseReservation(product_id="pen", reservation_id="a")
-    given(product, *history).when(sell).then(ReservationSold(reservation_id="a")).then_state(stock=3, holds={})
-    given(product, *history).when(release).then(ReservationReleased(reservation_id="a")).then_state(stock=5, holds={})
-    given(product, *history, ReservationSold(reservation_id="a")).when(sell).then()
-    given(product, *history, ReservationReleased(reservation_id="a")).when(release).then()
+    given(product, *history).when(sell).then(ReservationSold(**ended("a", 2))).then_state(stock=3, holds={})
+    given(product, *history).when(release).then(ReservationReleased(**ended("a", 2))).then_state(stock=5, holds={})
+    given(product, *history, ReservationSold(**ended("a", 2))).when(sell).then()
+    given(product, *history, ReservationReleased(**ended("a", 2))).when(release).then()
 
 
 def test_a_product_with_open_reservations_stays():
@@ -88,6 +91,14 @@ def test_a_product_with_open_reservations_stays():
     given(product, created(), reserved("a")).when(late).then(ProductDiscontinued())
     given(product, created(), reserved("a"), claimed("a")).when(late).then_rejected("open-reservations")
     given(product, created(), ProductDiscontinued()).when(stop).then_rejected("product-not-found")
+
+
+def test_a_product_has_only_so_many_open_reservations():
+    holds = [reserved(str(n)) for n in range(MOST_HOLDS)]
+    history = created(2 * MOST_HOLDS), *holds
+    given(product, *history).when(reserve("more", 1)).then_rejected("too-many-reservations")
+    later = given(product, *history).when(reserve("more", 1, at=NOON + minutes(16)))
+    assert len(later.decision) == MOST_EXPIRED_AT_ONCE + 1
 
 
 steps = st.lists(

@@ -69,7 +69,7 @@ class Incoming:
             event.get("queryStringParameters") or {},
             headers,
             raw,
-            f"{scheme}://{headers.get('host') or context['domainName']}",
+            f"{scheme}://{context['domainName']}",
             context["requestId"],
             claims,
         )

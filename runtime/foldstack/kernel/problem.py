@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .decision import Rejection
-from .errors import InvalidValue, KeyReuse, OutcomeUnknown, PreconditionFailed, Unavailable
+from .errors import (
+    InvalidValue,
+    KeyReuse,
+    OutcomeUnknown,
+    PreconditionFailed,
+    StoreThrottled,
+    StoreTimeout,
+    Unavailable,
+)
 from .http_answer import Answer
 
 CONTENT_TYPE = "application/problem+json"
@@ -64,5 +72,8 @@ def from_error(error: Exception) -> Answer | None:
     if isinstance(error, OutcomeUnknown):
         return problem(503, "outcome-unknown", str(error), headers={"retry-after": str(error.retry_after)})
     if isinstance(error, Unavailable):
-        return problem(503, "unavailable", str(error), headers={"retry-after": str(error.retry_after)})
+        # What one request to a service said is for the log: it may name what a client should not know.
+        lost = isinstance(error, StoreTimeout | StoreThrottled)
+        detail = "a service behind this one did not answer; try again" if lost else str(error)
+        return problem(503, "unavailable", detail, headers={"retry-after": str(error.retry_after)})
     return None

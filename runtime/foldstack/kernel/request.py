@@ -68,7 +68,7 @@ class CommandRequest(Generic[B]):
     """`body` is of the route's model; `url` the address of the API without a path.
 
     `now` is the time to put into commands: in UTC, cut to milliseconds. `tips` and `version` are what came of
-    it: the streams' tips for the consistency token, and the version of the last stream executed on.
+    it: the streams' tips for the consistency token, and the version of the last stream executed on, reactions included.
     """
 
     tenant: Tenant
@@ -83,7 +83,7 @@ class CommandRequest(Generic[B]):
     inline: timedelta
     environment: Mapping[str, str] = field(default_factory=dict)
     tips: dict[tuple[str, str], int] = field(default_factory=dict)
-    version: int | None = None
+    _last: tuple[str, str] | None = field(default=None, init=False)
     _committed: set[tuple[str, str]] = field(default_factory=set, init=False)
 
     def new_id(self, *parts: str) -> str:
@@ -103,10 +103,14 @@ class CommandRequest(Generic[B]):
         outcome = self.executor.execute(aggregate, self.tenant, command, self.context, result)
         self._note(outcome)
         if isinstance(outcome, Committed):
-            self.version = outcome.next - 1
+            self._last = stream
             if outcome.commit is not None:
                 self._committed.add(stream)
         return outcome
+
+    @property
+    def version(self) -> int | None:
+        return self.tips[self._last] - 1 if self._last in self.tips else None
 
     def settle(self, committed: Committed) -> bool:
         """Runs the reactions to a commit for some seconds. False where an outcome is still open: the delayed
