@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from .gateway_event import BadRequest, make_event, new_request_id
+from .gateway_event import make_event, new_request_id
 from .gateway_response import read_response
 from .http_server import HttpServer, Limits, Request, Response
 from .invocation import Invocation
@@ -21,6 +21,7 @@ _MESSAGES = {
     413: "Request Entity Too Large",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
+    501: "Not Implemented",
     503: "Service Unavailable",
 }
 
@@ -97,12 +98,8 @@ class _Door:
         return f"http://127.0.0.1:{self.server.port}"
 
     async def _serve(self, request: Request) -> Response:
-        try:
-            event = make_event(
-                request, api_id=self._name, account=self._account, authority=self.url.removeprefix("http://")
-            )
-        except BadRequest:
-            return _refuse(400)
+        authority = self.url.removeprefix("http://")
+        event = make_event(request, api_id=self._name, account=self._account, authority=authority)
         answer = await self._answer(json.dumps(event, ensure_ascii=False).encode("utf-8"))
         headers = [(name, value) for name, value in answer.headers if name != "apigw-requestid"]
         request_id = event["requestContext"]["requestId"]

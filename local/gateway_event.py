@@ -6,7 +6,7 @@ import secrets
 import time
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from .http_server import Request
 
@@ -17,22 +17,17 @@ _HOP_BY_HOP = frozenset(
 )
 
 
-class BadRequest(ValueError):
-    """The gateway answers 400 itself."""
-
-
 def make_event(request: Request, *, api_id: str, account: str, authority: str) -> dict[str, Any]:
-    """The event for the `$default` route. `authority` is host and port of the API.
+    """The event for the `$default` route. `authority` is host and port that the API listens on, whatever `Host` says.
 
-    The path is decoded and the query string is not, as HTTP APIs have it. Raises BadRequest on escapes that
-    cannot be decoded.
+    The path is decoded and the query string is not, as HTTP APIs have it. What holds an escape that is none is
+    passed on as it came: the function's own grammar refuses it, in the function's own form.
     """
     target = request.target
     if "://" in target:
         target = "/" + target.split("://", 1)[1].partition("/")[2]
     raw_path, _, query = target.partition("?")
     path = _decoded(raw_path)
-    _decoded(query)
     now = datetime.now(UTC)
     event: dict[str, Any] = {
         "version": "2.0",
@@ -63,7 +58,7 @@ def make_event(request: Request, *, api_id: str, account: str, authority: str) -
     if cookies := [c.strip() for k, v in request.headers if k == "cookie" for c in v.split(";") if c.strip()]:
         event["cookies"] = cookies
     if query:
-        event["queryStringParameters"] = _joined(parse_qsl(query, keep_blank_values=True))
+        event["queryStringParameters"] = _parameters(query)
     if request.body:
         event["body"], event["isBase64Encoded"] = _body(request)
     return event
@@ -97,6 +92,11 @@ def _body(request: Request) -> tuple[str, bool]:
     return base64.b64encode(request.body).decode(), True
 
 
+def _parameters(query: str) -> dict[str, str]:
+    pairs = (pair.partition("=") for pair in query.split("&") if pair)
+    return _joined([(_decoded(name, "+"), _decoded(value, "+")) for name, _, value in pairs])
+
+
 def _joined(pairs: list[tuple[str, str]]) -> dict[str, str]:
     joined: dict[str, str] = {}
     for name, value in pairs:
@@ -104,10 +104,11 @@ def _joined(pairs: list[tuple[str, str]]) -> dict[str, str]:
     return joined
 
 
-def _decoded(text: str) -> str:
+def _decoded(text: str, space: str = " ") -> str:
+    """`text` without its escapes, `space` for a space; as it is where they are not those of UTF-8."""
     if _BAD_ESCAPE.search(text):
-        raise BadRequest(f"an escape in {text!r} is not % and two hexadecimal digits")
+        return text
     try:
-        return unquote_to_bytes(text).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadRequest(f"the escapes in {text!r} are not UTF-8") from error
+        return unquote_to_bytes(text.replace(space, " ")).decode("utf-8")
+    except UnicodeDecodeError:
+        return text

@@ -106,3 +106,9 @@ def test_what_is_not_http_is_refused(api: Api, request_bytes: bytes) -> None:
     assert head.startswith(b"HTTP/1.1 400 Bad Request")
     assert body == message("Bad Request")
     assert not api.events
+
+
+def test_a_transfer_encoding_that_nobody_decodes_is_not_implemented(api: Api) -> None:
+    head, _, body = api.raw(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip\r\n\r\n").partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 501 Not Implemented")
+    assert body == message("Not Implemented")

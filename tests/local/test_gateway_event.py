@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from .gateway_api import Api, message
+from .gateway_api import Api
 
 
 def test_the_event_of_a_request(api: Api) -> None:
@@ -92,11 +92,23 @@ def test_the_raw_query_is_not_decoded(api: Api) -> None:
     assert event["queryStringParameters"] == {"a": "/", "b": "c d", "e": "", "f": "€"}
 
 
-@pytest.mark.parametrize("target", ["/%zz", "/%", "/%f", "/%ff", "/?a=%zz", "/?a=%ff"])
-def test_escapes_that_cannot_be_decoded_are_refused(api: Api, target: str) -> None:
-    status, _, body = api.call("GET", target)
-    assert (status, body) == (400, message("Bad Request"))
-    assert not api.events
+@pytest.mark.parametrize("path", ["/%zz", "/%", "/%f", "/%ff", "/a%2Fb%zz"])
+def test_a_path_that_cannot_be_decoded_is_passed_on_as_it_came(api: Api, path: str) -> None:
+    event = api.event("GET", path)
+    assert event["rawPath"] == event["requestContext"]["http"]["path"] == path
+
+
+def test_a_parameter_that_cannot_be_decoded_is_passed_on_as_it_came(api: Api) -> None:
+    event = api.event("GET", "/?a=%zz&b=%ff+&c=%&%ff=d&e=%20+")
+    assert event["rawQueryString"] == "a=%zz&b=%ff+&c=%&%ff=d&e=%20+"
+    assert event["queryStringParameters"] == {"a": "%zz", "b": "%ff+", "c": "%", "%ff": "d", "e": "  "}
+
+
+def test_the_domain_name_is_where_the_gateway_listens(api: Api) -> None:
+    for target in ("/", "http://elsewhere.example/"):
+        api.raw(f"GET {target} HTTP/1.1\r\nhost: elsewhere.example\r\nconnection: close\r\n\r\n".encode())
+        assert api.events[-1]["headers"]["host"] == "elsewhere.example"
+        assert api.events[-1]["requestContext"]["domainName"] == f"127.0.0.1:{api.port}"
 
 
 @pytest.mark.parametrize(
