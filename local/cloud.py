@@ -80,6 +80,13 @@ class LaptopCloud:
             return []
         return [pid for pid in (parts.emulator.pid, *(s.pid for s in parts.stand_ins.values())) if pid]
 
+    @property
+    def processes(self) -> dict[str, bool]:
+        """The emulator and the stand-ins, and whether each runs."""
+        parts = self._parts
+        stand_ins = {f"stand-in {s.module} for {s.key}": s.alive for s in parts.stand_ins.values()}
+        return {"emulator": parts.emulator.alive, **stand_ins}
+
     def up(
         self,
         progress: Progress = silent,
@@ -144,6 +151,10 @@ class LaptopCloud:
         if self._running is None:
             progress.stage("starting the emulator and the function host")
         parts = self._running = self._running or Parts(self.home, files, self._port)
+        if not parts.emulator.alive:
+            raise CloudError(
+                "the emulator of this cloud has ended, and its data with it: `foldstack local down`, then `up` again"
+            )
         files = read_stack_files(self.program, self.stack, {**parts.start_stand_ins(files, config), **config})
         progress.stage("reading the program")
         loaded = set(sys.modules)

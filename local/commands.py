@@ -17,8 +17,9 @@ from rich.markup import escape
 
 from . import log_files
 from .control import Control, ControlError
-from .display import DeployDisplay, show_outputs, show_status
+from .display import DeployDisplay, ended, show_outputs, show_status
 from .errors import explain
+from .home_data import KEPT, holds_data, lock, remove_data
 from .private_files import HOME, private_directory, private_log
 from .running import Running
 from .stack_files import StackFileError, read_stack_files
@@ -53,6 +54,9 @@ def up(
         _fail(str(error))
     home = _home(program)
     running = Running.read(home)
+    if running is not None and running.killed:
+        _clear(home, running)
+        running = None
     if running is not None and not detach:
         _fail(
             f"a laptop cloud runs here already (pid {running.supervisor.pid}): "
@@ -71,11 +75,16 @@ def up(
 @local.command()
 def status(program: Program = Path(), as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     """Show functions, event sources and URLs of the cloud that runs."""
-    content = _control(_home(program)).status()
+    try:
+        content = _control(_home(program)).status()
+    except ControlError as error:
+        _fail(str(error))
     if as_json:
         print(json.dumps(content, indent=2))
     else:
         show_status(_console, content)
+    if problem := ended(content):
+        _fail(problem)
 
 
 @local.command()
@@ -110,8 +119,10 @@ def down(
     """Stop the cloud; its data is removed."""
     home = _home(program)
     running = Running.read(home)
-    if running is None:
-        _console.print("no laptop cloud runs here")
+    if running is None or running.killed:
+        if running is not None:
+            _clear(home, running)
+        _remove_leftovers(home, keep_data)
         return
     try:
         Control(home, running).down(keep_data=keep_data)
@@ -119,8 +130,15 @@ def down(
     except ControlError as error:
         _errors.print(f"{escape(str(error))}; stopping it by its process id")
     running.supervisor.stop()
-    Running.read(home)
-    _console.print(f"stopped; its data is {'kept' if keep_data else 'removed'}")
+    if left := Running.read(home):
+        left.clear(home)
+    if not keep_data:
+        _remove(home)  # that of one that had to be killed, too
+        _console.print("stopped; its data is removed")
+    elif (home / KEPT).is_file():
+        _console.print("stopped; its data is kept")
+    else:
+        _fail("stopped; its data is lost: the emulator had ended before")
 
 
 @app.command()
@@ -224,7 +242,36 @@ def _control(home: Path) -> Control:
     running = Running.read(home)
     if running is None:
         _fail("no laptop cloud runs here: `foldstack local up` starts one")
+    if running.killed:
+        _fail(
+            f"the cloud that ran here (pid {running.supervisor.pid}) was killed, and its data is lost: "
+            "`foldstack local up` starts another, `foldstack local down` clears away what is left"
+        )
     return Control(home, running)
+
+
+def _clear(home: Path, killed: Running) -> None:
+    killed.clear(home)
+    _errors.print(
+        f"the cloud that ran here (pid {killed.supervisor.pid}) was killed: "
+        "its data is lost, for that is kept at an orderly end only"
+    )
+
+
+def _remove_leftovers(home: Path, keep_data: bool) -> None:
+    if keep_data or not holds_data(home):
+        _console.print("no laptop cloud runs here")
+        return
+    _remove(home)
+    _console.print("no laptop cloud runs here; what an earlier one left is removed")
+
+
+def _remove(home: Path) -> None:
+    held = lock(home)
+    if held is None:
+        _fail("a laptop cloud starts or ends here at this moment: try again when it has")
+    with held:
+        remove_data(home)
 
 
 def _home(program: Path) -> Path:

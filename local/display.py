@@ -89,6 +89,19 @@ def show_status(console: Console, status: Mapping[str, Any]) -> None:
     console.print(f"stack {status['stack']}, pid {status['pid']}")
 
 
+def ended(status: Mapping[str, Any]) -> str | None:
+    """Which processes of the cloud no longer run, and what to do; None when all do."""
+    names = [name for name, runs in status["processes"].items() if not runs]
+    if not names:
+        return None
+    mend = (
+        "its data is lost: `foldstack local down`, then `up` again"
+        if "emulator" in names
+        else "`foldstack local up --detach` starts it again"
+    )
+    return f"not running: {', '.join(names)}; {mend}"
+
+
 def show_table(
     console: Console, title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], *, cut: bool = False
 ) -> None:

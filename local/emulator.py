@@ -81,6 +81,10 @@ class Emulator:
         return self._process.pid if self._process else None
 
     @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def log(self) -> Path:
         return self.home / "emulator.log"
 

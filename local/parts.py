@@ -1,19 +1,17 @@
 """The processes and servers of one laptop cloud, started together and stopped together."""
 
-import fcntl
 import json
-import os
-import shutil
 import socket
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from .credentials import Credentials
 from .emulator import Emulator
 from .function_host import FunctionHost
 from .gateway import Gateway
+from .home_data import KEPT, lock, remove_data
 from .invocation import Invocation
 from .private_files import private_directory, write_private
 from .resources import Site
@@ -37,8 +35,7 @@ class Parts:
 
     def __init__(self, home: Path, files: StackFiles, port: int | None = None) -> None:
         self.home = private_directory(home)
-        self._lock_file = os.fdopen(os.open(home / "lock", os.O_WRONLY | os.O_CREAT, 0o600), "w")
-        self._take_lock()
+        self._lock_file = self._take_lock()
         self._started: list[Any] = []
         self._gateway_lock = threading.Lock()
         self._urls: dict[str, str] = {}
@@ -91,7 +88,11 @@ class Parts:
         return {key: stand_in.url for key, stand_in in self.stand_ins.items()}
 
     def stop(self, keep_data: bool) -> None:
-        """Stop everything, what takes requests first. Data stays when the next cloud is to take it up."""
+        """Stop everything, what takes requests first. Data stays when the next cloud is to take it up.
+
+        An emulator that has ended before has none to keep.
+        """
+        keep_data = keep_data and self.emulator.alive
         try:
             if self._urls:
                 self.gateway.close()
@@ -102,7 +103,7 @@ class Parts:
             if keep_data:
                 self._keep()
             else:
-                self._remove()
+                remove_data(self.home)
         finally:
             self._lock_file.close()
 
@@ -128,20 +129,19 @@ class Parts:
         before = self._ports.get(api, 0)
         return before if before and not _busy(before) else 0
 
-    def _take_lock(self) -> None:
-        try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock_file.close()
+    def _take_lock(self) -> IO[str]:
+        held = lock(self.home)
+        if held is None:
             raise CloudError(
                 f"a laptop cloud runs in {self.home} already: `foldstack local status` shows it, "
                 "`foldstack local up --detach` deploys to it anew, `foldstack local down` stops it"
-            ) from None
+            )
+        return held
 
     def _take_up_kept(self) -> dict[str, Any]:
-        marker = self.home / "kept.json"
+        marker = self.home / KEPT
         if not marker.is_file():
-            self._remove()
+            remove_data(self.home)
             return {}
         kept = json.loads(marker.read_text())
         # Should this cloud be killed, what it leaves is not to be trusted.
@@ -157,13 +157,7 @@ class Parts:
             del self.state.records[urn]
         self.state.save()
         kept = {"gateway_ports": ports, "checkpoints": self.wiring.checkpoints()}
-        write_private(self.home / "kept.json", json.dumps(kept))
-
-    def _remove(self) -> None:
-        for name in ("emulator", "host", "functions"):
-            shutil.rmtree(self.home / name, ignore_errors=True)
-        for name in ("state.json", "outputs.json"):
-            (self.home / name).unlink(missing_ok=True)
+        write_private(self.home / KEPT, json.dumps(kept))
 
 
 def _refuse_busy(port: int) -> None:

@@ -62,25 +62,30 @@ class Running:
     def write(self, home: Path) -> None:
         write_private(home / FILE, json.dumps(asdict(self)))
 
+    @property
+    def killed(self) -> bool:
+        """Whether it ended without its own doing: what ends with it may run on."""
+        return not self.supervisor.alive
+
+    def clear(self, home: Path) -> None:
+        """End what a killed one left behind, and forget it."""
+        for child in self.children:
+            child.stop(2.0)
+        forget(home)
+
     @classmethod
     def read(cls, home: Path) -> "Running | None":
-        """Whoever runs the cloud in `home`, or None. What a killed one left behind is ended and forgotten."""
+        """Whoever runs the cloud in `home`, or was killed there; None when it ended as it should."""
         try:
             content = json.loads((home / FILE).read_text())
         except FileNotFoundError:
             return None
-        running = cls(
+        return cls(
             Process(**content["supervisor"]),
             content["url"],
             content["stack"],
             [Process(**child) for child in content["children"]],
         )
-        if running.supervisor.alive:
-            return running
-        for child in running.children:
-            child.stop(2.0)
-        forget(home)
-        return None
 
 
 def forget(home: Path) -> None:

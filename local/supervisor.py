@@ -65,6 +65,7 @@ class Supervisor:
             "pid": os.getpid(),
             "stack": self.cloud.stack,
             "endpoint": self.cloud.endpoint,
+            "processes": self.cloud.processes,
             "functions": [
                 {"name": f.name, "handler": f.handler, "timeout": f.timeout, "memory": f.memory}
                 for f in self.cloud.functions
@@ -82,8 +83,10 @@ class Supervisor:
         return True
 
     def _deploy_again(self, request: Event, tell: Tell) -> None:
-        if self._deploy(request, tell):
-            self._write_running()
+        deployed = self._deploy(request, tell)
+        # A stand-in may be another process now, also where the deployment failed after that.
+        self._write_running()
+        if deployed:
             tell({"event": "ready", "outputs": self.cloud.shown_outputs, "endpoint": self.cloud.endpoint})
 
     def _write_running(self) -> None:
