@@ -43,7 +43,9 @@ def up(
     program: Program = Path(),
     stack: Stack = "local",
     detach: Annotated[bool, typer.Option(help="Leave it running; deploy anew to one that runs.")] = False,
-    port: Annotated[int | None, typer.Option(help="Port of the AWS endpoint; APIs take those after it.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port of the AWS endpoint; APIs take those after it.", min=0, max=65_000)
+    ] = None,
     keep_data: Annotated[bool, typer.Option(help="Keep the data when ctrl-C ends it.")] = False,
     replace_data: Annotated[bool, typer.Option(help="Allow tables and buckets to be replaced or deleted.")] = False,
 ) -> None:

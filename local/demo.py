@@ -52,6 +52,7 @@ def run_demo(program: Path, stack: str, console: Console, *, keep: bool = False)
         _report(cloud, console)
         show_outputs(console, cloud.shown_outputs, cloud.endpoint)
         if keep:
+            console.print(f"outputs in {cloud.home / 'outputs.json'}", soft_wrap=True)
             console.print("running until ctrl-C")
             _wait_for_the_end()
 

@@ -205,6 +205,9 @@ def test_errors_say_what_to_do(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         told = foldstack("local", "up", "--port", port, program=program, status=1)
     assert f"error: port {port} is taken: choose another with --port" in told
+    for wrong, allowed in (("99999", "65000"), ("-1", "0")):
+        told = foldstack("local", "up", "--port", wrong, program=program, status=2)
+        assert re.search(rf"Invalid value for '--port'.*\b{allowed}\b", told)
     (program / "Pulumi.local.yaml").write_text("config: {notes:password: {secure: AAAB}}")
     assert "notes:password is encrypted" in foldstack("local", "up", program=program, status=1)
 
@@ -216,6 +219,26 @@ def test_the_demo_shows_requests_answers_costs_and_urls(own: Path) -> None:
     assert re.search(r"POST /notes/\{id\} +│ 2 +│ 1\.00 +│ 0\.00 +│ 1\.00", shown)
     assert re.search(r"apiUrl +│ http://127.0.0.1:\d+", shown)
     assert list((own / ".foldstack").iterdir()) == []
+
+
+def test_a_demo_that_is_kept_says_where_its_outputs_are(own: Path) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "demo", "--keep", "--program", str(own)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=ENVIRONMENT,
+    ) as running:
+        assert running.stdout is not None
+        try:
+            shown = iter(running.stdout)
+            file = next(line for line in shown if line.startswith("outputs in ")).removeprefix("outputs in ").strip()
+            assert any("running until ctrl-C" in line for line in shown)
+            assert json.loads(Path(file).read_text())["apiUrl"].startswith("http://127.0.0.1:")
+        finally:
+            running.send_signal(signal.SIGINT)
+            running.communicate(timeout=60)
+    assert not Path(file).exists()
 
 
 def test_a_demo_that_fails(own: Path) -> None:
