@@ -13,6 +13,8 @@ _TAGGED_TOGETHER = {
     "aws:dynamodb/table:Table",
     "aws:s3/bucket:Bucket",
     "aws:lambda/function:Function",
+    "aws:kinesis/stream:Stream",
+    "aws:sns/topic:Topic",
     "aws:sqs/queue:Queue",
     "aws:cloudwatch/eventBus:EventBus",
     "aws:cloudwatch/eventRule:EventRule",
