@@ -54,10 +54,11 @@ class ProjectionPipeline(pulumi.ComponentResource):
         types = arguments.names("types", EVENT_TYPE, "a stored event type", [])
         schedule = arguments.text("sweep_schedule", SCHEDULE, "rate(...) or cron(...)", default="rate(1 day)")
         road = arguments.choice("road", roads.NAMES, roads.NAMES[0]) if "road" in args else None
-        source, fault = roads.known(args.get("source") or {}, road)
-        if fault:
-            arguments.fault("road", road, fault, "leave it out")
+        said = roads.said(args.get("source"))
+        if road and said and road != said:
+            arguments.fault("road", road, f"{said!r}, which its source says", "leave it out")
         arguments.check()
+        source = roads.known(args["source"], road)
 
         super().__init__("foldstack:index:ProjectionPipeline", name, {**args}, opts)
         scope = operations.scope(self, name, source["domain"]["service"])

@@ -50,34 +50,34 @@ def feed(queue: ConsumerQueue, events: Handle, types: list[str]) -> Feed | None:
     return None
 
 
-def known(events: Any, road: str | None) -> tuple[Handle, str | None]:
-    """The handle with its road known before any resource is made, and what is wrong with `road` if anything.
+def said(events: Any) -> str | None:
+    """The road that a handle of the same program says; None for one that comes as an output."""
+    road = events.get("road") if isinstance(events, Mapping) else None
+    return road if isinstance(road, str) else None
 
-    A handle of the same program says its road; one that comes as an output, from another language or stack, does not
-    say it in time: there the caller does, and the deployment stops where that is not so.
+
+def known(events: Any, road: str | None) -> Handle:
+    """The handle with its road known before any resource is made.
+
+    One that comes as an output, from another language or stack, does not say its road in time: there the caller
+    does, by `road`, and the deployment stops where that is not so.
     """
-    said = events.get("road") if isinstance(events, Mapping) else None
-    if isinstance(said, str):
-        return events, None if road in (None, said) else f"{said!r}, the road of its source"
+    if said(events) is not None:
+        return events
     name = road or NAMES[0]
     output = pulumi.Output.from_input(events)
     checked = pulumi.Output.all(output["road"], output["bus_name"], output["bus_arn"]).apply(
-        lambda said: _agreeing(name, *said)
+        lambda values: _agreeing(name, *values)
     )
     fields = ("domain", "commit_table_name", "commit_table_arn", "bodies_bucket_name", "bodies_bucket_arn")
-    return {
-        "road": name,
-        "bus_name": checked[0],
-        "bus_arn": checked[1],
-        **{each: output[each] for each in fields},
-    }, None
+    return {"road": name, "bus_name": checked[0], "bus_arn": checked[1], **{each: output[each] for each in fields}}
 
 
-def _agreeing(name: str, said: str, bus_name: str, bus_arn: str) -> tuple[str, str]:
-    if said != name:
+def _agreeing(name: str, road: str, bus_name: str, bus_arn: str) -> tuple[str, str]:
+    if road != name:
         raise ValueError(
-            f"source: its events travel by {said!r}, and this consumer was made for {name!r}: "
-            f"give it `road`: {said!r}, as its service has"
+            f"source: its events travel by {road!r}, and this consumer was made for {name!r}: "
+            f"give it `road`: {road!r}, as its service has"
         )
     return bus_name, bus_arn
 

@@ -61,12 +61,12 @@ class Relay:
         image, keys = change["NewImage"], change["Keys"]
         try:
             commit = from_item(image, lambda tenant, key: _NO_BODY)
-            envelope = Envelope.of(commit)
+            envelope = Envelope.of(commit, with_events=False)
             document = b""
             if "o" not in image:
-                document = to_json(envelope.to_dict(self._source))
+                document = to_json(Envelope.of(commit).to_dict(self._source))
             if not document or len(document) > MOST_INLINE_BYTES:
-                document = to_json(Envelope.of(commit, with_events=False).to_dict(self._source))
+                document = to_json(envelope.to_dict(self._source))
         except _UNREADABLE as error:
             reason = f"not a commit: {type(error).__name__}: {error}"
             self._park(
