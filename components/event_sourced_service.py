@@ -114,6 +114,7 @@ class EventSourcedService(pulumi.ComponentResource):
             "road": road.name,
             "bus_name": road.bus_name,
             "bus_arn": road.bus_arn,
+            "failures_bucket_arn": failures.arn,
             "commit_table_name": commits.name,
             "commit_table_arn": commits.arn,
             "bodies_bucket_name": bodies.bucket,

@@ -38,6 +38,8 @@ class Events(TypedDict):
     """The name of the bus, stream or topic they are published on."""
     bus_arn: pulumi.Input[str]
     """Its ARN."""
+    failures_bucket_arn: pulumi.Input[str]
+    """The bucket for what the reader of a stream gives up."""
     commit_table_name: pulumi.Input[str]
     """The table that holds them."""
     commit_table_arn: pulumi.Input[str]

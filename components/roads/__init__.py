@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 
 from ..consumer_queue import ConsumerQueue
-from ..handles import Handle
+from ..handles import Events, Handle
 from ..scope import Scope
 from . import eventbridge, kinesis, sns
 from .consumer_stream import ConsumerStream
@@ -36,7 +36,7 @@ def source(scope: Scope, suffix: str, events: Handle, types: list[str], *, timeo
     """
     name = events["road"]
     if name == "kinesis":
-        return ConsumerStream(scope, suffix, events["bus_arn"], types)
+        return ConsumerStream(scope, suffix, events, types)
     queue = ConsumerQueue(scope, suffix, timeout=timeout, attempts=attempts, fifo=name == "sns-fifo")
     _subscribe(name, queue, events, types)
     return queue
@@ -69,8 +69,9 @@ def known(events: Any, road: str | None) -> Handle:
     checked = pulumi.Output.all(output["road"], output["bus_name"], output["bus_arn"]).apply(
         lambda values: _agreeing(name, *values)
     )
-    fields = ("domain", "commit_table_name", "commit_table_arn", "bodies_bucket_name", "bodies_bucket_arn")
-    return {"road": name, "bus_name": checked[0], "bus_arn": checked[1], **{each: output[each] for each in fields}}
+    others = Events.__annotations__.keys() - {"road", "bus_name", "bus_arn"}
+    fields = {each: output[each] for each in sorted(others)}
+    return {"road": name, "bus_name": checked[0], "bus_arn": checked[1], **fields}
 
 
 def _agreeing(name: str, road: str, bus_name: str, bus_arn: str) -> tuple[str, str]:

@@ -5,8 +5,9 @@ import json
 import pulumi
 import pulumi_aws as aws
 
-from .. import alarms, permissions, storage
+from .. import alarms, permissions
 from ..function import Function
+from ..handles import Handle
 from ..scope import Scope
 
 BATCH_SIZE = 100
@@ -14,21 +15,22 @@ LONGEST_AGE = 23 * 3600  # a stream keeps 24 hours at least
 
 
 class ConsumerStream:
-    """What one function reads of a stream; its failures lie in a bucket of its own for 30 days."""
+    """What one function reads of a stream. Its failures go to the bucket of the service, which is there on every
+    road: a bucket of its own would hold data, and stand in the way of another road."""
 
-    def __init__(self, scope: Scope, suffix: str, stream_arn: pulumi.Input[str], types: list[str]) -> None:
+    def __init__(self, scope: Scope, suffix: str, events: Handle, types: list[str]) -> None:
         self._scope = scope
         self._suffix = suffix
         self._types = types
-        self._stream_arn = stream_arn
-        self._failures = storage.bucket(scope, f"{suffix}-failures", versioned=False, expire_after_days=30)
+        self._stream_arn: pulumi.Input[str] = events["bus_arn"]
+        self._failures_arn: pulumi.Input[str] = events["failures_bucket_arn"]
 
     @property
     def statements(self) -> list[permissions.Statement]:
         """For the role of the function."""
         return [
             *permissions.read_data_stream(self._stream_arn),
-            *permissions.keep_failures(self._failures.arn),
+            *permissions.keep_failures(self._failures_arn),
         ]
 
     def drain_into(self, function: Function) -> None:
@@ -46,7 +48,7 @@ class ConsumerStream:
             maximum_record_age_in_seconds=LONGEST_AGE,
             function_response_types=["ReportBatchItemFailures"],
             filter_criteria={"filters": [{"pattern": pattern}]} if self._types else None,
-            destination_config={"on_failure": {"destination_arn": self._failures.arn}},
+            destination_config={"on_failure": {"destination_arn": self._failures_arn}},
             tags=self._scope.tags,
             opts=self._scope.options(function.ready),
         )

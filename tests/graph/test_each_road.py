@@ -51,6 +51,13 @@ def test_only_one_road_is_built(road):
     assert graph.exports["eventBus"] == built.outputs["name"]
 
 
+def test_what_holds_data_is_the_same_on_every_road():
+    """Or a stack that keeps its data could not change its road: nothing protected is ever removed."""
+    kept = {road: {each.urn for each in on(road).resources if each.options.protect} for road in NAMES}
+    assert len(kept["eventbridge"]) > 5
+    assert all(urns == kept["eventbridge"] for urns in kept.values())
+
+
 @every
 def test_a_preview_knows_every_resource(road):
     before = shop("dev", preview=True, road=road)
@@ -191,7 +198,7 @@ def test_a_stream_is_read_by_the_rules():
     assert source.items() >= settings.items()
     assert source["maximumRecordAgeInSeconds"] < 3600 * graph.one(STREAM).inputs["retentionPeriod"]
     failures = by_arn(graph, source["destinationConfig"]["onFailure"]["destinationArn"])
-    assert (failures.type, failures.name) == ("aws:s3/bucket:Bucket", "shop-views-projector-failures")
+    assert (failures.type, failures.name) == ("aws:s3/bucket:Bucket", "shop-failures")
 
 
 def test_a_streams_consumer_that_is_five_minutes_behind_raises_an_alarm():
@@ -262,7 +269,7 @@ def handle(road):
     import pulumi
 
     domain = {key: key for key in ("service", "entry", "layer_arn", "runtime", "architecture", "store_epoch")}
-    names = ("commit_table_name", "commit_table_arn", "bodies_bucket_name", "bodies_bucket_arn")
+    names = ("failures_bucket_arn", "commit_table_name", "commit_table_arn", "bodies_bucket_name", "bodies_bucket_arn")
     return pulumi.Output.from_input(
         {
             "domain": {**domain, "code": None, "environment": {}},

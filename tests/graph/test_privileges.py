@@ -94,8 +94,8 @@ BY_ROAD = {
                 )
             },
             "kinesis:ListStreams": {"*"},
-            "s3:ListBucket": {"shop-views-projector-failures"},
-            "s3:PutObject": {"shop-views-projector-failures/aws/lambda/*"},
+            "s3:ListBucket": {"shop-failures"},
+            "s3:PutObject": {"shop-failures/aws/lambda/*"},
         },
     },
 }
