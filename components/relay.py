@@ -23,7 +23,7 @@ def relay(
     scope: Scope,
     domain: Handle,
     road: Road,
-    feed: Feed | None,
+    feed: Feed,
     parked: aws.sqs.Queue,
     stream_arn: pulumi.Output[str],
     failures: aws.s3.Bucket,
@@ -37,17 +37,18 @@ def relay(
         variables={
             **environment.publishing(road.bus_arn),
             **environment.parking(parked.url),
-            **(environment.feeding_effects(feed.queue.url, feed.types) if feed else {}),
+            **(environment.feeding_effects(feed.queue.url, feed.types) if feed.queue else {}),
         },
         statements=[
             *permissions.read_stream(stream_arn),
             *road.statements,
-            *(permissions.send("FeedEffects", feed.queue.arn) if feed else []),
+            *(permissions.send("FeedEffects", feed.queue.arn) if feed.queue else []),
             *permissions.send("Park", parked.arn),
             *permissions.keep_failures(failures.arn),
         ],
         timeout=TIMEOUT,
         memory_mb=MEMORY_MB,
+        after=feed.ready,
     )
     aws.lambda_.EventSourceMapping(
         scope.child("relay-source"),

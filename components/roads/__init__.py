@@ -42,12 +42,11 @@ def source(scope: Scope, suffix: str, events: Handle, types: list[str], *, timeo
     return queue
 
 
-def feed(queue: ConsumerQueue, events: Handle, types: list[str]) -> Feed | None:
-    """Put a delayed queue on the road. A stream cannot delay: there the relay has to feed the queue, as answered."""
+def feed(queue: ConsumerQueue, events: Handle, types: list[str]) -> Feed:
+    """Put a delayed queue on the road. A stream cannot delay: there the relay has to feed the queue."""
     if events["road"] == "kinesis":
-        return Feed(queue, types)
-    _subscribe(events["road"], queue, events, types)
-    return None
+        return Feed([], queue, types)
+    return Feed([_subscribe(events["road"], queue, events, types)])
 
 
 def said(events: Any) -> str | None:
@@ -83,8 +82,6 @@ def _agreeing(name: str, road: str, bus_name: str, bus_arn: str) -> tuple[str, s
     return bus_name, bus_arn
 
 
-def _subscribe(name: str, queue: ConsumerQueue, events: Handle, types: list[str]) -> None:
-    if name == "eventbridge":
-        eventbridge.subscribe(queue, events, types)
-    else:
-        sns.subscribe(queue, events, types)
+def _subscribe(name: str, queue: ConsumerQueue, events: Handle, types: list[str]) -> pulumi.Resource:
+    subscribe = eventbridge.subscribe if name == "eventbridge" else sns.subscribe
+    return subscribe(queue, events, types)

@@ -20,7 +20,7 @@ def build(scope: Scope) -> Road:
     return Road("eventbridge", bus.name, bus.arn, "events:PutEvents")
 
 
-def subscribe(queue: ConsumerQueue, events: Handle, types: list[str]) -> None:
+def subscribe(queue: ConsumerQueue, events: Handle, types: list[str]) -> pulumi.Resource:
     """A rule to the queue; what it cannot deliver is a dead letter."""
     scope, suffix = queue.scope, queue.suffix
     rule = aws.cloudwatch.EventRule(
@@ -31,7 +31,7 @@ def subscribe(queue: ConsumerQueue, events: Handle, types: list[str]) -> None:
         opts=scope.options(),
     )
     allowed = queue.accept(lambda arn: permissions.accept_from_rule(arn, rule.arn))
-    aws.cloudwatch.EventTarget(
+    return aws.cloudwatch.EventTarget(
         scope.child(f"{suffix}-target"),
         event_bus_name=events["bus_name"],
         rule=rule.name,

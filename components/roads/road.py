@@ -1,6 +1,6 @@
 """What a service has of its road, whichever that is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 
@@ -25,7 +25,9 @@ class Road:
 
 @dataclass(frozen=True)
 class Feed:
-    """A queue that the relay itself sends to: commits that hold one of `types`, all when there are none."""
+    """What a relay owes a delayed queue: not to publish before `ready`; and where the road cannot delay, to send to
+    `queue` itself the commits that hold one of `types`, all when there are none."""
 
-    queue: ConsumerQueue
-    types: list[str]
+    ready: list[pulumi.Resource]
+    queue: ConsumerQueue | None = None
+    types: list[str] = field(default_factory=list)

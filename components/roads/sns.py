@@ -34,7 +34,7 @@ def build(scope: Scope, *, fifo: bool) -> Road:
     return Road("sns-fifo" if fifo else "sns", topic.name, topic.arn, "sns:Publish")
 
 
-def subscribe(queue: ConsumerQueue, events: Handle, types: list[str]) -> None:
+def subscribe(queue: ConsumerQueue, events: Handle, types: list[str]) -> pulumi.Resource:
     """A subscription of the queue; what it cannot deliver is a dead letter. Of a FIFO topic that letter has to wait
     in a FIFO queue, whatever the subscribed one is."""
     scope, suffix = queue.scope, queue.suffix
@@ -51,7 +51,7 @@ def subscribe(queue: ConsumerQueue, events: Handle, types: list[str]) -> None:
                 opts=scope.options(),
             )
         )
-    aws.sns.TopicSubscription(
+    return aws.sns.TopicSubscription(
         scope.child(f"{suffix}-subscription"),
         topic=events["bus_arn"],
         protocol="sqs",

@@ -104,6 +104,16 @@ def test_the_relay_parks_with_what_it_could_not_publish(road):
     assert on(road).one(QUEUE, "shop-parked").inputs["maxMessageSize"] == 1024 * 1024
 
 
+@pytest.mark.parametrize("road", ["eventbridge", "sns", "sns-fifo"])
+def test_nothing_is_published_before_effects_would_get_it(road):
+    """Neither at first, nor when a stack changes its road: a sweep finds what views missed, and no lost effect."""
+    relay = on(road).one(FUNCTION, "shop-relay")
+    (ready,) = [
+        each for each in on(road).resources if each.name in ("shop-effects-target", "shop-effects-subscription")
+    ]
+    assert ready.urn in relay.dependencies
+
+
 @by_topic
 def test_a_subscription_feeds_each_consumer(road):
     graph = on(road)
