@@ -6,9 +6,9 @@ export UV_SYSTEM_CERTS ?= true
 
 .PHONY: demo test test-all check bench install clean
 
-demo:        ## the whole service on this machine, and purchases through it
+demo:        ## the whole service on this machine, and purchases through it; ROAD= how its events travel
 	@$(PYTHON) bootstrap.py run
-	@$(BIN)/foldstack demo $(ARGS)
+	@$(BIN)/foldstack demo $(if $(ROAD),--config road=$(ROAD)) $(ARGS)
 
 test:        ## the tests, without those marked long
 	@$(PYTHON) bootstrap.py

@@ -25,6 +25,7 @@ shop = EventSourcedService(
         },
         "secrets": ["paymentProviderKey"],
         "secret_values": {"paymentProviderKey": payment_provider_key} if payment_provider_key else {},
+        "road": config.require("road"),
         "effect_types": ["PurchaseBegan", "PurchaseDeclined", "PurchasePaid", "ReservationClaimed"],
         "effect_delay_seconds": config.require_int("effectDelaySeconds"),
         "target": config.require("target"),

@@ -36,7 +36,7 @@ _VARIABLES = {
     "FOLDSTACK_ID_TABLE": "ids",
     "FOLDSTACK_BODIES_BUCKET": "bodies",
     "FOLDSTACK_VIEW_TABLES": '{"products": "products", "purchases": "purchases"}',
-    "FOLDSTACK_BUS": "bus",
+    "FOLDSTACK_ROAD": "arn:aws:events:us-east-1:000000000000:event-bus/bus",
     "FOLDSTACK_PARKED_QUEUE": "http://127.0.0.1:9/parked",
     "FOLDSTACK_ANONYMOUS": "true",
     "PAYMENT_PROVIDER_URL": "http://127.0.0.1:9",

@@ -97,7 +97,7 @@ class Stage:
         self.queue = sqs.create_queue(QueueName="shop-consumers")["QueueUrl"]
         parked = sqs.create_queue(QueueName="shop-parked")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        events.create_event_bus(Name=_BUS)
+        bus = events.create_event_bus(Name=_BUS)["EventBusArn"]
         events.put_rule(Name="all", EventBusName=_BUS, EventPattern=json.dumps({"source": ["shop"]}))
         events.put_targets(Rule="all", EventBusName=_BUS, Targets=[{"Id": "queue", "Arn": arn}])
         return {
@@ -107,7 +107,7 @@ class Stage:
             "FOLDSTACK_ID_TABLE": "shop-ids",
             "FOLDSTACK_BODIES_BUCKET": _BUCKET,
             "FOLDSTACK_VIEW_TABLES": json.dumps({"products": "shop-products", "purchases": "shop-purchases"}),
-            "FOLDSTACK_BUS": _BUS,
+            "FOLDSTACK_ROAD": bus,
             "FOLDSTACK_PARKED_QUEUE": parked,
             "FOLDSTACK_SECRETS": json.dumps({"paymentProviderKey": secret["ARN"]}),
             "FOLDSTACK_ANONYMOUS": "true",

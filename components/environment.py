@@ -45,9 +45,14 @@ def views(store: Handle, queries: Sequence[Handle]) -> Variables:
     return {"FOLDSTACK_VIEW_TABLES": pulumi.Output.json_dumps(tables, sort_keys=True)}
 
 
-def publishing(bus_name: pulumi.Input[str]) -> Variables:
-    """To publish events."""
-    return {"FOLDSTACK_BUS": bus_name}
+def publishing(bus_arn: pulumi.Input[str]) -> Variables:
+    """To publish events: the ARN says on which road."""
+    return {"FOLDSTACK_ROAD": bus_arn}
+
+
+def feeding_effects(queue_url: pulumi.Input[str], types: Sequence[str]) -> Variables:
+    """To send commits of some event types, all when there are none, straight to the queue of effects."""
+    return {"FOLDSTACK_EFFECTS_QUEUE": queue_url, **({"FOLDSTACK_EFFECT_TYPES": ",".join(types)} if types else {})}
 
 
 def parking(queue_url: pulumi.Input[str]) -> Variables:

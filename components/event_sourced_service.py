@@ -1,4 +1,4 @@
-"""EventSourcedService: the commit store of a domain, the functions that decide and act, and its events on a bus."""
+"""EventSourcedService: the commit store of a domain, the functions that decide and act, and its events on a road."""
 
 import re
 from collections.abc import Mapping
@@ -7,9 +7,9 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from . import domain_source, environment, permissions, storage
+from . import domain_source, environment, permissions, roads, storage
 from .arguments import NAME, Arguments
-from .consumer_queue import ConsumerQueue, commits_of, waiting_queue
+from .consumer_queue import ConsumerQueue, waiting_queue
 from .domain_source import DomainSource
 from .function import Function
 from .handles import Commands, Domain, Events
@@ -22,6 +22,7 @@ VARIABLE = re.compile(r"(?!FOLDSTACK_|AWS_|LAMBDA_|POWERTOOLS_)[A-Za-z][A-Za-z0-
 COMMANDS_TIMEOUT = 60
 EFFECTS_TIMEOUT = 60
 MEMORY_MB = 1024
+LARGEST_MESSAGE = 1024 * 1024  # of SQS: the relay parks a commit with all it holds
 
 
 class EventSourcedServiceArgs(TypedDict):
@@ -37,6 +38,12 @@ class EventSourcedServiceArgs(TypedDict):
     """Names of the secrets that effects and doors may read; each becomes one in Secrets Manager."""
     secret_values: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Values of some of the secrets; the others wait for a person to set them."""
+    road: NotRequired[str]
+    """How its events travel: "eventbridge" (default), "sns", or in order "kinesis" or "sns-fifo"."""
+    shards: NotRequired[int]
+    """Shards of the stream of the road kinesis, default 1; 0 is on demand, which costs more at rest."""
+    retention_hours: NotRequired[int]
+    """How long the stream of the road kinesis keeps events, 24 (default) to 8760."""
     effect_types: NotRequired[list[str]]
     """Stored event types that effects answer, default all: fewer types, fewer invocations."""
     effect_delay_seconds: NotRequired[int]
@@ -52,22 +59,25 @@ class EventSourcedServiceArgs(TypedDict):
 
 
 class EventSourcedService(pulumi.ComponentResource):
-    """An event-sourced service: commit table, command function, relay to a bus, effects behind a delayed queue."""
+    """An event-sourced service: commit table, command function, relay to a road, effects behind a delayed queue."""
 
-    events: pulumi.Output[Events]
+    events: Events
     """What consumers of its events need: give it to ProjectionPipeline."""
     commands: pulumi.Output[Commands]
     """What doors need to execute its commands: give it to HttpApi."""
     event_table: pulumi.Output[str]
     """The name of the commit table."""
     event_bus: pulumi.Output[str]
-    """The name of the bus its events are published on."""
+    """The name of the bus, stream or topic its events are published on."""
 
     def __init__(self, name: str, args: EventSourcedServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         arguments = Arguments("EventSourcedService", name, args, EventSourcedServiceArgs)
         operations = operated(arguments)
         service = arguments.text("service", NAME, "a-z, 0-9 and -, from a letter, at most 32", name)
         values = _secret_values(arguments, args)
+        road_name = arguments.choice("road", roads.NAMES, roads.NAMES[0])
+        shards = arguments.integer("shards", 0, 200, 1)
+        retention_hours = arguments.integer("retention_hours", 24, 8760, 24)
         effect_types = arguments.names("effect_types", EVENT_TYPE, "a stored event type", [])
         effect_delay = arguments.integer("effect_delay_seconds", 0, 900, 15)
         epoch = arguments.integer("store_epoch", 1, 2**31 - 1, 1)
@@ -83,8 +93,8 @@ class EventSourcedService(pulumi.ComponentResource):
         ids = storage.table(scope, "ids", storage.ID_KEYS, expires="ttl")
         bodies = storage.bucket(scope, "bodies", versioned=True)
         failures = storage.bucket(scope, "failures", versioned=False, expire_after_days=30)
-        bus = aws.cloudwatch.EventBus(scope.child("bus"), tags=scope.tags, opts=scope.options())
-        parked = waiting_queue(scope, "parked")
+        road = roads.build(scope, road_name, shards=shards, retention_hours=retention_hours)
+        parked = waiting_queue(scope, "parked", largest_message=LARGEST_MESSAGE)
         secrets = {each: storage.secret(scope, each, value) for each, value in values.items()}
         commands_queue = ConsumerQueue(scope, "commands", timeout=COMMANDS_TIMEOUT, attempts=5)
         effects_queue = ConsumerQueue(scope, "effects", timeout=EFFECTS_TIMEOUT, attempts=10, delay=effect_delay)
@@ -101,7 +111,10 @@ class EventSourcedService(pulumi.ComponentResource):
         }
         events: Events = {
             "domain": domain,
-            "bus_name": bus.name,
+            "road": road.name,
+            "bus_name": road.bus_name,
+            "bus_arn": road.bus_arn,
+            "failures_bucket_arn": failures.arn,
             "commit_table_name": commits.name,
             "commit_table_arn": commits.arn,
             "bodies_bucket_name": bodies.bucket,
@@ -121,14 +134,14 @@ class EventSourcedService(pulumi.ComponentResource):
         }
 
         _commands(scope, commands, commands_queue)
-        relay(scope, domain, bus, parked, commits.stream_arn, failures)
-        effects_queue.subscribe(bus.name, commits_of(service, effect_types))
+        feed = roads.feed(effects_queue, events, effect_types)
+        relay(scope, domain, road, feed, parked, commits.stream_arn, failures)
         _effects(scope, commands, effects_queue)
 
-        self.events = pulumi.Output.from_input(events)
+        self.events = events
         self.commands = pulumi.Output.from_input(commands)
         self.event_table = commits.name
-        self.event_bus = bus.name
+        self.event_bus = road.bus_name
         self.register_outputs(
             {
                 "events": self.events,
@@ -146,7 +159,7 @@ def _commands(scope: Scope, commands: Commands, queue: ConsumerQueue) -> None:
         handler="foldstack.handlers.commands.handler",
         domain=commands["domain"],
         variables=environment.commands(commands),
-        statements=[*permissions.execute_commands(commands), *permissions.consume(queue.arn)],
+        statements=[*permissions.execute_commands(commands), *queue.statements],
         timeout=COMMANDS_TIMEOUT,
         memory_mb=MEMORY_MB,
     )
@@ -163,7 +176,7 @@ def _effects(scope: Scope, commands: Commands, queue: ConsumerQueue) -> None:
         statements=[
             *permissions.execute_commands(commands),
             *permissions.read_secrets(commands),
-            *permissions.consume(queue.arn),
+            *queue.statements,
         ],
         timeout=EFFECTS_TIMEOUT,
         memory_mb=MEMORY_MB,

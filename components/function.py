@@ -25,7 +25,9 @@ class Function:
         timeout: int,
         memory_mb: int,
         reserved_concurrency: int | None = None,
+        after: Sequence[pulumi.Resource] = (),
     ) -> None:
+        """`after`: what has to be there before this code runs."""
         self.timeout = timeout
         logs = aws.cloudwatch.LogGroup(
             scope.child(f"{suffix}-logs"),
@@ -61,7 +63,7 @@ class Function:
             logging_config={"log_format": "JSON", "log_group": logs.name},
             tracing_config={"mode": "Active" if scope.tracing else "PassThrough"},
             tags=scope.tags,
-            opts=scope.options(self.ready),
+            opts=scope.options(self.ready, *after),
         )
         self.arn = function.arn
         self.name = function.name

@@ -32,8 +32,14 @@ class Events(TypedDict):
 
     domain: pulumi.Input[Domain]
     """The code that knows these events."""
+    road: str
+    """The road they travel: eventbridge, kinesis, sns or sns-fifo. Plain: it decides what a consumer is made of."""
     bus_name: pulumi.Input[str]
-    """The EventBridge bus they are published on."""
+    """The name of the bus, stream or topic they are published on."""
+    bus_arn: pulumi.Input[str]
+    """Its ARN."""
+    failures_bucket_arn: pulumi.Input[str]
+    """The bucket for what the reader of a stream gives up."""
     commit_table_name: pulumi.Input[str]
     """The table that holds them."""
     commit_table_arn: pulumi.Input[str]

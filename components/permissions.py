@@ -13,6 +13,7 @@ ON_EVERYTHING = {
     "xray:PutTraceSegments": "a trace belongs to no resource",
     "xray:PutTelemetryRecords": "a trace belongs to no resource",
     "dynamodb:ListStreams": "lists streams before any is named; Lambda's stream reader asks for it",
+    "kinesis:ListStreams": "lists streams before any is named; Lambda's stream reader asks for it",
 }
 """Actions that take no resource, with the reason: the only ones ever allowed on `*`."""
 
@@ -104,6 +105,15 @@ def read_stream(stream_arn: pulumi.Input[str]) -> list[Statement]:
     ]
 
 
+def read_data_stream(stream_arn: pulumi.Input[str]) -> list[Statement]:
+    """Read one Kinesis data stream, as Lambda does with the function's role."""
+    actions = ["DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards"]
+    return [
+        _allow("ReadDataStream", [f"kinesis:{each}" for each in actions], stream_arn),
+        _allow("ListDataStreams", ["kinesis:ListStreams"], "*"),
+    ]
+
+
 def keep_failures(bucket_arn: pulumi.Input[str]) -> list[Statement]:
     """Put the records a stream's reader gave up, under the prefix that Lambda gives them."""
     return [
@@ -123,9 +133,9 @@ def send(sid: str, queue_arn: pulumi.Input[str]) -> list[Statement]:
     return [_allow(sid, ["sqs:SendMessage"], queue_arn)]
 
 
-def publish(bus_arn: pulumi.Input[str]) -> list[Statement]:
-    """Publish on one bus."""
-    return [_allow("Publish", ["events:PutEvents"], bus_arn)]
+def publish(action: str, bus_arn: pulumi.Input[str]) -> list[Statement]:
+    """Publish on one bus, stream or topic, by its service's action for that."""
+    return [_allow("Publish", [action], bus_arn)]
 
 
 def invoke(function_arn: pulumi.Input[str]) -> list[Statement]:
@@ -135,27 +145,45 @@ def invoke(function_arn: pulumi.Input[str]) -> list[Statement]:
 
 def accept_from_rule(queue_arn: pulumi.Input[str], rule_arn: pulumi.Input[str]) -> Statement:
     """What a queue's own policy says: this rule, and no other, may send to it."""
-    return {
-        **_allow("AcceptFromRule", ["sqs:SendMessage"], queue_arn),
-        "Principal": {"Service": "events.amazonaws.com"},
-        "Condition": {"ArnEquals": {"aws:SourceArn": rule_arn}},
-    }
+    return _accept("AcceptFromRule", queue_arn, "events.amazonaws.com", rule_arn)
+
+
+def accept_from_topic(queue_arn: pulumi.Input[str], topic_arn: pulumi.Input[str]) -> Statement:
+    """What a queue's own policy says: this topic, and no other, may send to it."""
+    return _accept("AcceptFromTopic", queue_arn, "sns.amazonaws.com", topic_arn)
 
 
 def only_over_tls(bucket_arn: pulumi.Output[str]) -> Statement:
     """What a bucket's own policy says: nobody may reach it unencrypted."""
-    return {
-        "Sid": "OnlyOverTls",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Resource": [bucket_arn, _objects(bucket_arn)],
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
+    return _only_over_tls("s3:*", [bucket_arn, _objects(bucket_arn)])
+
+
+def publish_over_tls(topic_arn: pulumi.Input[str]) -> Statement:
+    """What a topic's own policy says: nobody may publish on it unencrypted."""
+    return _only_over_tls("sns:Publish", topic_arn)
 
 
 def _allow(sid: str, actions: list[str], resource: Any) -> Statement:
     return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource}
+
+
+def _accept(sid: str, queue_arn: pulumi.Input[str], service: str, source_arn: pulumi.Input[str]) -> Statement:
+    return {
+        **_allow(sid, ["sqs:SendMessage"], queue_arn),
+        "Principal": {"Service": service},
+        "Condition": {"ArnEquals": {"aws:SourceArn": source_arn}},
+    }
+
+
+def _only_over_tls(action: str, resource: Any) -> Statement:
+    return {
+        "Sid": "OnlyOverTls",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": action,
+        "Resource": resource,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
 
 
 def _objects(bucket_arn: Any) -> pulumi.Output[str]:

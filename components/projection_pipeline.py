@@ -7,9 +7,9 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from . import environment, permissions, storage
+from . import environment, permissions, roads, storage
 from .arguments import Arguments
-from .consumer_queue import ConsumerQueue, commits_of, waiting_queue
+from .consumer_queue import waiting_queue
 from .event_sourced_service import EVENT_TYPE
 from .function import Function, account_of
 from .handles import Events, Handle, Queries
@@ -30,6 +30,9 @@ class ProjectionPipelineArgs(TypedDict):
     """Names of the views, as the domain declares them; each gets a table."""
     types: NotRequired[list[str]]
     """Stored event types that the views fold, default all."""
+    road: NotRequired[str]
+    """The road of a `source` that comes as an output, from another language or stack, default "eventbridge"; a source
+    of the same program says it itself."""
     sweep_schedule: NotRequired[str]
     """When views are compared with the store, an EventBridge Scheduler expression, default "rate(1 day)"."""
     operations: NotRequired[Operations]
@@ -37,7 +40,7 @@ class ProjectionPipelineArgs(TypedDict):
 
 
 class ProjectionPipeline(pulumi.ComponentResource):
-    """A projector behind a queue of a service's events, its views, parking, and a daily sweep."""
+    """A projector on the road of a service's events, its views, parking, and a daily sweep."""
 
     queries: pulumi.Output[Queries]
     """What doors need to read the views: give it to HttpApi."""
@@ -50,17 +53,19 @@ class ProjectionPipeline(pulumi.ComponentResource):
         views = arguments.names("views", VIEW, "a-z, 0-9, _ and -, from a letter, at most 24", None)
         types = arguments.names("types", EVENT_TYPE, "a stored event type", [])
         schedule = arguments.text("sweep_schedule", SCHEDULE, "rate(...) or cron(...)", default="rate(1 day)")
+        road = arguments.choice("road", roads.NAMES, roads.NAMES[0]) if "road" in args else None
+        said = roads.said(args.get("source"))
+        if road and said and road != said:
+            arguments.fault("road", road, f"{said!r}, which its source says", "leave it out")
         arguments.check()
+        source = roads.known(args["source"], road)
 
         super().__init__("foldstack:index:ProjectionPipeline", name, {**args}, opts)
-        source = pulumi.Output.from_input(args["source"])
-        service = source["domain"]["service"]
-        scope = operations.scope(self, name, service)
+        scope = operations.scope(self, name, source["domain"]["service"])
 
         tables = {view: storage.table(scope, f"view-{view}", storage.VIEW_KEYS) for view in views}
         parked = waiting_queue(scope, "parked")
-        queue = ConsumerQueue(scope, "projector", timeout=TIMEOUT, attempts=5)
-        queue.subscribe(source["bus_name"], commits_of(service, types))
+        consumed = roads.source(scope, "projector", source, types, timeout=TIMEOUT, attempts=5)
         queries: Queries = {
             "view_tables": {view: table.name for view, table in tables.items()},
             "view_table_arns": {view: table.arn for view, table in tables.items()},
@@ -69,16 +74,18 @@ class ProjectionPipeline(pulumi.ComponentResource):
             "bodies_bucket_name": source["bodies_bucket_name"],
             "bodies_bucket_arn": source["bodies_bucket_arn"],
         }
-        projector = _projector(scope, source, queries, queue, parked)
-        queue.drain_into(projector)
-        _sweep(scope, projector, queue, schedule)
+        projector = _projector(scope, source, queries, consumed, parked)
+        consumed.drain_into(projector)
+        _sweep(scope, projector, schedule)
 
         self.queries = pulumi.Output.from_input(queries)
         self.view_tables = pulumi.Output.all(**{view: table.name for view, table in tables.items()})
         self.register_outputs({"queries": self.queries, "view_tables": self.view_tables})
 
 
-def _projector(scope: Scope, source: Handle, queries: Queries, queue: ConsumerQueue, parked: aws.sqs.Queue) -> Function:
+def _projector(
+    scope: Scope, source: Handle, queries: Queries, consumed: roads.Source, parked: aws.sqs.Queue
+) -> Function:
     return Function(
         scope,
         "projector",
@@ -92,7 +99,7 @@ def _projector(scope: Scope, source: Handle, queries: Queries, queue: ConsumerQu
         statements=[
             *permissions.sweep_commits(source),
             *permissions.write_views(queries),
-            *permissions.consume(queue.arn),
+            *consumed.statements,
             *permissions.send("Park", parked.arn),
         ],
         timeout=TIMEOUT,
@@ -100,8 +107,9 @@ def _projector(scope: Scope, source: Handle, queries: Queries, queue: ConsumerQu
     )
 
 
-def _sweep(scope: Scope, projector: Function, queue: ConsumerQueue, expression: str) -> None:
+def _sweep(scope: Scope, projector: Function, expression: str) -> None:
     """Invoke the projector by the clock; an invocation that never happens is a dead letter."""
+    dead_letters = waiting_queue(scope, "sweep-dead-letters")
     role = aws.iam.Role(
         scope.child("sweep-role"),
         assume_role_policy=permissions.trusted_by("scheduler.amazonaws.com", account_of(projector.arn)),
@@ -113,7 +121,7 @@ def _sweep(scope: Scope, projector: Function, queue: ConsumerQueue, expression: 
         role=role.name,
         policy=permissions.policy(
             *permissions.invoke(projector.arn),
-            *permissions.send("DeadLetters", queue.dead_letters.arn),
+            *permissions.send("DeadLetters", dead_letters.arn),
         ),
         opts=scope.options(),
     )
@@ -125,7 +133,7 @@ def _sweep(scope: Scope, projector: Function, queue: ConsumerQueue, expression: 
             "arn": projector.arn,
             "role_arn": role.arn,
             "input": json.dumps({"sweep": True}),
-            "dead_letter_config": {"arn": queue.dead_letters.arn},
+            "dead_letter_config": {"arn": dead_letters.arn},
             "retry_policy": {"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 5},
         },
         opts=scope.options(allowed),

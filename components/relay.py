@@ -1,4 +1,4 @@
-"""The relay: reads the commit table's stream and publishes each commit on the bus, per stream in order."""
+"""The relay: reads the commit table's stream and publishes each commit on the road, per stream in order."""
 
 import json
 
@@ -8,6 +8,7 @@ import pulumi_aws as aws
 from . import alarms, environment, permissions
 from .function import Function
 from .handles import Handle
+from .roads.road import Feed, Road
 from .scope import Scope
 
 TIMEOUT = 60
@@ -21,7 +22,8 @@ COMMITS_WITH_EVENTS = {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"n": {
 def relay(
     scope: Scope,
     domain: Handle,
-    bus: aws.cloudwatch.EventBus,
+    road: Road,
+    feed: Feed,
     parked: aws.sqs.Queue,
     stream_arn: pulumi.Output[str],
     failures: aws.s3.Bucket,
@@ -33,17 +35,20 @@ def relay(
         handler="foldstack.handlers.relay.handler",
         domain=domain,
         variables={
-            **environment.publishing(bus.name),
+            **environment.publishing(road.bus_arn),
             **environment.parking(parked.url),
+            **(environment.feeding_effects(feed.queue.url, feed.types) if feed.queue else {}),
         },
         statements=[
             *permissions.read_stream(stream_arn),
-            *permissions.publish(bus.arn),
+            *road.statements,
+            *(permissions.send("FeedEffects", feed.queue.arn) if feed.queue else []),
             *permissions.send("Park", parked.arn),
             *permissions.keep_failures(failures.arn),
         ],
         timeout=TIMEOUT,
         memory_mb=MEMORY_MB,
+        after=feed.ready,
     )
     aws.lambda_.EventSourceMapping(
         scope.child("relay-source"),

@@ -36,12 +36,16 @@ _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Program = Annotated[Path, typer.Option("--program", help="The directory of a Pulumi.yaml.", show_default="here")]
 Stack = Annotated[str, typer.Option("--stack", help="Which Pulumi.<stack>.yaml to read.")]
+Config = Annotated[
+    list[str] | None, typer.Option("--config", metavar="KEY=VALUE", help="Over the stack's file; may be repeated.")
+]
 
 
 @local.command()
 def up(
     program: Program = Path(),
     stack: Stack = "local",
+    config: Config = None,
     detach: Annotated[bool, typer.Option(help="Leave it running; deploy anew to one that runs.")] = False,
     port: Annotated[
         int | None, typer.Option(help="Port of the AWS endpoint; APIs take those after it.", min=0, max=65_000)
@@ -68,10 +72,11 @@ def up(
         _fail(f"stack {running.stack!r} runs here: `foldstack local down` first, or say --stack {running.stack}")
     if running is not None and port is not None:
         _fail("the ports of a running cloud stay as they are: leave --port out, or `foldstack local down` first")
+    request = {"replace_data": replace_data, "config": _values(config)}
     if detach:
-        _deploy_detached(home, running, program, stack, port, replace_data)
+        _deploy_detached(home, running, program, stack, port, request)
     else:
-        _run_here(program, stack, port, keep_data, replace_data)
+        _run_here(program, stack, port, keep_data, request)
 
 
 @local.command()
@@ -147,13 +152,15 @@ def down(
 def demo(
     program: Program = Path(),
     stack: Stack = "local",
+    config: Config = None,
     keep: Annotated[bool, typer.Option(help="Stay up afterwards, until ctrl-C.")] = False,
 ) -> None:
     """Deploy the program afresh and walk through it: requests, events, views, what it costs."""
     from .demo import DemoFailed, run_demo
 
+    values = _values(config)
     try:
-        run_demo(program.resolve(), stack, _console, keep=keep)
+        run_demo(program.resolve(), stack, _console, config=values, keep=keep)
     except DemoFailed as error:
         _fail(str(error))
     except KeyboardInterrupt:
@@ -162,7 +169,7 @@ def demo(
         _fail(explain(error, program.resolve()))
 
 
-def _run_here(program: Path, stack: str, port: int | None, keep_data: bool, replace_data: bool) -> None:
+def _run_here(program: Path, stack: str, port: int | None, keep_data: bool, request: dict[str, Any]) -> None:
     from .cloud import LaptopCloud
     from .supervisor import Supervisor
 
@@ -180,7 +187,7 @@ def _run_here(program: Path, stack: str, port: int | None, keep_data: bool, repl
 
     with DeployDisplay(_console) as display:
         try:
-            Supervisor(cloud).run(tell, keep_data=keep_data, replace_data=replace_data)
+            Supervisor(cloud).run(tell, request, keep_data=keep_data)
         except KeyboardInterrupt:
             failed.append("interrupted; everything is stopped")
     if failed:
@@ -188,12 +195,12 @@ def _run_here(program: Path, stack: str, port: int | None, keep_data: bool, repl
 
 
 def _deploy_detached(
-    home: Path, running: Running | None, program: Path, stack: str, port: int | None, replace_data: bool
+    home: Path, running: Running | None, program: Path, stack: str, port: int | None, request: dict[str, Any]
 ) -> None:
     if running is not None:
-        events = Control(home, running).deploy(replace_data=replace_data)
+        events = Control(home, running).deploy(request)
     else:
-        events = _start_supervisor(home, program, stack, port, replace_data)
+        events = _start_supervisor(home, program, stack, port, request)
     with DeployDisplay(_console) as display:
         last: dict[str, Any] = {}
         for event in events:
@@ -208,11 +215,11 @@ def _deploy_detached(
 
 
 def _start_supervisor(
-    home: Path, program: Path, stack: str, port: int | None, replace_data: bool
+    home: Path, program: Path, stack: str, port: int | None, request: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
     private_directory(home)
     package = __name__.rpartition(".")[0]
-    arguments = [str(program.resolve()), stack, str(home), str(port or "-"), "replace-data" if replace_data else "-"]
+    arguments = [str(program.resolve()), stack, str(home), str(port or "-"), json.dumps(request)]
     with private_log(home / "supervisor.log") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", f"{package}.supervisor", *arguments],
@@ -274,6 +281,17 @@ def _remove(home: Path) -> None:
         _fail("a laptop cloud starts or ends here at this moment: try again when it has")
     with held:
         remove_data(home)
+
+
+def _values(config: list[str] | None) -> dict[str, str]:
+    """Configuration by key; the stack's files say what each key's value must look like."""
+    values = {}
+    for each in config or ():
+        key, equals, value = each.partition("=")
+        if not key or not equals:
+            _fail(f"--config {each!r} is not KEY=VALUE: write --config road=kinesis, for instance")
+        values[key] = value
+    return values
 
 
 def _home(program: Path) -> Path:

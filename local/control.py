@@ -91,9 +91,9 @@ class Control:
     def status(self) -> Event:
         return json.loads(self._request("GET", "/status", None).read())
 
-    def deploy(self, *, replace_data: bool) -> Iterator[Event]:
+    def deploy(self, request: Event) -> Iterator[Event]:
         """Events of a deployment as they come."""
-        for line in self._request("POST", "/deploy", {"replace_data": replace_data}):
+        for line in self._request("POST", "/deploy", request):
             yield json.loads(line)
 
     def down(self, *, keep_data: bool) -> None:

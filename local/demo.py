@@ -26,14 +26,17 @@ class DemoFailed(Exception):
     """There is no demo, or an answer was not what it expects; the message says which."""
 
 
-def run_demo(program: Path, stack: str, console: Console, *, keep: bool = False) -> None:
-    """The demo of the program in `program`, in a home of its own: a running cloud is not disturbed."""
-    module = read_stack_files(program, stack).demo
+def run_demo(
+    program: Path, stack: str, console: Console, *, config: Mapping[str, str] | None = None, keep: bool = False
+) -> None:
+    """The demo of the program in `program`, in a home of its own: a running cloud is not disturbed. `config` goes
+    over the stack's file."""
+    module = read_stack_files(program, stack, config).demo
     if module is None:
         raise DemoFailed(f"Pulumi.{stack}.yaml names no demo: set foldstack:demo to a module with `run(call, settle)`")
     with _fresh_home(program) as home, LaptopCloud(program, stack, home) as cloud:
         with DeployDisplay(console) as display:
-            cloud.up(display)
+            cloud.up(display, config=config)
         console.print(display.summary())
         url = cloud.outputs.get("apiUrl")
         if not isinstance(url, str):

@@ -21,6 +21,13 @@ _STREAM_ACTIONS = (
     "dynamodb:GetShardIterator",
     "dynamodb:ListStreams",
 )
+_DATA_STREAM_ACTIONS = (
+    "kinesis:DescribeStream",
+    "kinesis:GetRecords",
+    "kinesis:GetShardIterator",
+    "kinesis:ListShards",
+    "kinesis:ListStreams",
+)
 _QUEUE_ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 _FUNCTION_TIMEOUT = 3
 _VISIBILITY_TIMEOUT = 30
@@ -38,6 +45,8 @@ def check(requests: Iterable[Request], site: Site) -> None:
         _mapping(graph, mapping)
     for target in graph.of("aws:cloudwatch/eventTarget:EventTarget"):
         _rule_target(graph, target)
+    for subscription in graph.of("aws:sns/topicSubscription:TopicSubscription"):
+        _subscription(graph, subscription)
     for schedule in graph.of("aws:scheduler/schedule:Schedule"):
         _schedule(graph, schedule)
     for route in graph.of("aws:apigatewayv2/route:Route"):
@@ -83,6 +92,9 @@ def _mapping(graph: EdgeGraph, mapping: Node) -> None:
         queue = graph.find("aws:sqs/queue:Queue", source, mapping)
         edge, actions = f"{mapping}: {queue} -> {function}", _QUEUE_ACTIONS
         _queue_limits(edge, mapping, queue, function)
+    elif source.split(":")[2] == "kinesis":
+        stream = graph.find("aws:kinesis/stream:Stream", source, mapping)
+        edge, actions = f"{mapping}: {stream} -> {function}", _DATA_STREAM_ACTIONS
     else:
         tables = graph.of("aws:dynamodb/table:Table")
         table = next((t for t in tables if t.outputs.get("streamArn") == source), None)
@@ -134,6 +146,34 @@ def _deliver(graph: EdgeGraph, rule: Node, to: str, target: Node) -> None:
         )
     if queue.inputs.get("fifoQueue") and not (target.inputs.get("sqsTarget") or {}).get("messageGroupId"):
         raise EdgeError(f"{rule} -> {queue}: a FIFO queue needs sqsTarget.messageGroupId")
+
+
+def _subscription(graph: EdgeGraph, subscription: Node) -> None:
+    topic = graph.find("aws:sns/topic:Topic", subscription.inputs["topic"], subscription)
+    if subscription.inputs["protocol"] != "sqs":
+        raise EdgeError(
+            f"{topic} -> {subscription.inputs['endpoint']}: the laptop delivers from a topic to queues only"
+        )
+    queue = _accepting(graph, topic, subscription.inputs["endpoint"], subscription)
+    if queue.inputs.get("fifoQueue") and not topic.inputs.get("fifoTopic"):
+        raise EdgeError(f"{topic} -> {queue}: only a FIFO topic delivers to a FIFO queue")
+    redrive = _json(subscription.inputs.get("redrivePolicy"))
+    if redrive:
+        dead = _accepting(graph, topic, redrive["deadLetterTargetArn"], subscription)
+        if bool(dead.inputs.get("fifoQueue")) != bool(topic.inputs.get("fifoTopic")):
+            raise EdgeError(f"{topic} -> dead-letter {dead}: one is FIFO and the other is not")
+
+
+def _accepting(graph: EdgeGraph, topic: Node, arn: str, subscription: Node) -> Node:
+    """The queue, when its policy lets the topic send to it."""
+    queue = graph.find("aws:sqs/queue:Queue", arn, subscription)
+    service, context = "sns.amazonaws.com", _source(graph, topic.outputs["arn"])
+    if not allows(graph.queue_policies(queue), "sqs:SendMessage", arn, principal=service, context=context):
+        raise EdgeError(
+            f"{topic} -> {queue}: no queue policy allows sqs:SendMessage to {service} "
+            f"with aws:SourceArn {topic.outputs['arn']}"
+        )
+    return queue
 
 
 def _schedule(graph: EdgeGraph, schedule: Node) -> None:

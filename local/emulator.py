@@ -23,7 +23,8 @@ REGION = "us-east-1"
 PATCHES = (
     "loopback",
     "stream-arn",
-    "queue-batches",
+    "batches",
+    "secure-transport",
     "leading-keys",
     "policy-variables",
     "stream-records",

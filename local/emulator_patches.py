@@ -57,17 +57,29 @@ def stream_arn() -> None:
     iam_actions.extract_resource_arn = extract_resource_arn
 
 
-def queue_batches() -> None:
-    """SQS has no permission for a batch: it is allowed, or not, as the single action."""
+def batches() -> None:
+    """SQS and SNS have no permission for a batch: it is allowed, or not, as the single action."""
     from ministack.core import iam_actions
 
     original = iam_actions.extract_iam_action
 
     def extract_iam_action(service: str, *rest: Any, **named: Any) -> str | None:
         action = original(service, *rest, **named)
-        return action.removesuffix("Batch") if service == "sqs" and action else action
+        return action.removesuffix("Batch") if service in ("sqs", "sns") and action else action
 
     iam_actions.extract_iam_action = extract_iam_action
+
+
+def secure_transport() -> None:
+    """Loopback stands for TLS: a policy that refuses what comes without it would refuse everything here."""
+    from ministack.core import iam_evaluator
+
+    resolve = iam_evaluator._resolve_condition_key
+
+    def resolve_condition_key(key: str, context: Any) -> Any:
+        return "true" if key.lower() == "aws:securetransport" else resolve(key, context)
+
+    iam_evaluator._resolve_condition_key = resolve_condition_key
 
 
 def leading_keys() -> None:
@@ -163,7 +175,8 @@ def stream_records() -> None:
 PATCHES: dict[str, Callable[[], None]] = {
     "loopback": loopback,
     "stream-arn": stream_arn,
-    "queue-batches": queue_batches,
+    "batches": batches,
+    "secure-transport": secure_transport,
     "leading-keys": leading_keys,
     "policy-variables": policy_variables,
     "stream-records": stream_records,

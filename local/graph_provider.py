@@ -30,7 +30,7 @@ class GraphProvider:
             return "", {}
         if not resource.type.startswith("aws:"):
             return f"{resource.name}-id", {}
-        suffix = ".fifo" if resource.inputs.get("fifoQueue") else ""
+        suffix = ".fifo" if resource.inputs.get("fifoQueue") or resource.inputs.get("fifoTopic") else ""
         given = resource.inputs.get("name") or resource.inputs.get("bucket")
         name = reveal(given) or physical_name(
             resource.type, resource.urn, self._project, self._stack, resource.name, suffix=suffix

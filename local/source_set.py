@@ -121,6 +121,7 @@ class SourceSet:
             checkpoint=self._checkpoints.get(id_),
             mapping_id=id_,
             faults=want.faults,
+            role_arn=function.role_arn,
         )
 
     def _invoke(self, name: str, payload: bytes, *, crash: Crash | None = None) -> Invocation:
@@ -159,4 +160,7 @@ class _Wanted:
 
 def _short(arn: str) -> str:
     """A source's ARN as a person reads it."""
-    return f"stream of {arn.split('/')[1]}" if "/stream/" in arn else f"queue {name_of(arn)}"
+    service = arn.split(":")[2]
+    if service == "dynamodb":
+        return f"stream of {arn.split('/')[1]}"
+    return f"{'stream' if service == 'kinesis' else 'queue'} {name_of(arn)}"

@@ -29,15 +29,16 @@ class Supervisor:
         self._keep_data = False
         self._url = ""
 
-    def run(self, tell: Tell, *, keep_data: bool = False, replace_data: bool = False) -> bool:
+    def run(self, tell: Tell, request: Event, *, keep_data: bool = False) -> bool:
         """Deploy and stay until SIGTERM, SIGINT or POST /down; False when the first deployment failed.
 
+        `request` is that of POST /deploy: `replace_data`, and `config` over the stack's file.
         `keep_data` is for an end by signal.
         """
         self._keep_data = keep_data
         before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            if not self._deploy({"replace_data": replace_data}, tell):
+            if not self._deploy(request, tell):
                 return False
             self._serve_until_the_end(tell)
             return True
@@ -76,7 +77,7 @@ class Supervisor:
 
     def _deploy(self, request: Event, tell: Tell) -> bool:
         try:
-            self.cloud.up(_Teller(tell), replace_data=request["replace_data"])
+            self.cloud.up(_Teller(tell), replace_data=request["replace_data"], config=request["config"])
         except Exception as error:  # noqa: BLE001 - told to whoever asked
             tell({"event": "error", "message": explain(error, self.cloud.program)})
             return False
@@ -125,8 +126,8 @@ class _Teller:
 
 
 def main(arguments: list[str]) -> int:
-    """Arguments: program, stack, home, port or "-", "replace-data" or "-"."""
-    program, stack, home, port, replace_data = arguments
+    """Arguments: program, stack, home, port or "-", the request of the deployment as JSON."""
+    program, stack, home, port, request = arguments
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     listening = True
 
@@ -143,7 +144,7 @@ def main(arguments: list[str]) -> int:
 
     cloud = LaptopCloud(Path(program), stack, Path(home), None if port == "-" else int(port))
     try:
-        return 0 if Supervisor(cloud).run(tell, replace_data=replace_data == "replace-data") else 1
+        return 0 if Supervisor(cloud).run(tell, json.loads(request)) else 1
     except KeyboardInterrupt:
         return 1
 

@@ -1,5 +1,6 @@
 """FilterCriteria of an event source mapping: which records reach the function at all."""
 
+import base64
 import ipaddress
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,16 @@ class Filters:
 
     def accept(self, record: Mapping[str, Any]) -> bool:
         return not self.patterns or any(_object(pattern, record) for pattern in self.patterns)
+
+    def accept_data(self, record: Mapping[str, Any]) -> bool:
+        """As `accept`, for a Kinesis record: a pattern for `data` is of the JSON inside; what holds none is dropped."""
+        if not any("data" in pattern for pattern in self.patterns):
+            return not self.patterns or any(_object(pattern, record["kinesis"]) for pattern in self.patterns)
+        try:
+            data = json.loads(base64.b64decode(record["kinesis"]["data"]))
+        except ValueError:
+            return False
+        return any(_object(pattern, {**record["kinesis"], "data": data}) for pattern in self.patterns)
 
     def accept_message(self, record: Mapping[str, Any]) -> bool:
         """As `accept`, for a queue's message: a pattern for `body` is of the JSON inside, where it is an object."""

@@ -49,7 +49,7 @@ class StreamOptions:
         _between("maximumBatchingWindowInSeconds", self.window, 0, 300)
         if self.starting_position not in ("TRIM_HORIZON", "LATEST"):
             raise ValueError(
-                f"startingPosition is {self.starting_position!r}; a DynamoDB stream has TRIM_HORIZON and LATEST"
+                f"startingPosition is {self.starting_position!r}; on the laptop a stream has TRIM_HORIZON and LATEST"
             )
         if self.parallelization != 1:
             raise ValueError(
@@ -59,7 +59,7 @@ class StreamOptions:
     @classmethod
     def of(cls, inputs: Mapping[str, Any]) -> "StreamOptions":
         """From the inputs of `aws:lambda/eventSourceMapping:EventSourceMapping`."""
-        return cls(**_read(inputs, _STREAM, "a DynamoDB stream"))
+        return cls(**_read(inputs, _STREAM, "a stream"))
 
 
 @dataclass(frozen=True)

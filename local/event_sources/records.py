@@ -16,6 +16,38 @@ def stream_record(record: dict[str, Any], stream_arn: str) -> dict[str, Any]:
     }
 
 
+def data_record(record: dict[str, Any], shard: str, stream_arn: str, role_arn: str) -> dict[str, Any]:
+    """A record of a Kinesis stream's GetRecords."""
+    return {
+        "kinesis": {
+            "kinesisSchemaVersion": "1.0",
+            "partitionKey": record["PartitionKey"],
+            "sequenceNumber": record["SequenceNumber"],
+            "data": base64.b64encode(record["Data"]).decode(),
+            "approximateArrivalTimestamp": record["ApproximateArrivalTimestamp"].timestamp(),
+        },
+        "eventSource": "aws:kinesis",
+        "eventVersion": "1.0",
+        "eventID": f"{shard}:{record['SequenceNumber']}",
+        "eventName": "aws:kinesis:record",
+        "invokeIdentityArn": role_arn,
+        "awsRegion": stream_arn.split(":")[3],
+        "eventSourceARN": stream_arn,
+    }
+
+
+def sequence_number(record: dict[str, Any]) -> str:
+    """Where in its shard a stream's record is."""
+    return record["kinesis"]["sequenceNumber"] if "kinesis" in record else record["dynamodb"]["SequenceNumber"]
+
+
+def arrival(record: dict[str, Any]) -> float:
+    """When a stream's record was made, in seconds."""
+    if "kinesis" in record:
+        return record["kinesis"]["approximateArrivalTimestamp"]
+    return record["dynamodb"]["ApproximateCreationDateTime"]
+
+
 def queue_record(message: dict[str, Any], queue_arn: str) -> dict[str, Any]:
     """A message of ReceiveMessage."""
     return {

@@ -11,6 +11,7 @@ from ..invocation import Invocation
 from .base import batches, failed_items
 from .faults import Faults
 from .options import StreamOptions
+from .records import arrival, sequence_number
 from .stream_failures import FailureDestination
 
 Records = list[dict[str, Any]]
@@ -106,9 +107,4 @@ class StreamDelivery:
         return _Attempt([record for record in attempt.records if record not in aged], attempt.tries)
 
     def _aged(self, record: dict[str, Any]) -> bool:
-        age = time.time() - record["dynamodb"]["ApproximateCreationDateTime"]
-        return 0 <= self._options.max_age < age
-
-
-def sequence_number(record: dict[str, Any]) -> str:
-    return record["dynamodb"]["SequenceNumber"]
+        return 0 <= self._options.max_age < time.time() - arrival(record)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ..invocation import Invocation
+from .records import arrival, sequence_number
 
 Condition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded"]
 
@@ -69,7 +70,8 @@ class FailureDestination:
         answer: Invocation | None,
         now: datetime,
     ) -> dict[str, Any]:
-        first, last = records[0]["dynamodb"], records[-1]["dynamodb"]
+        first, last = records[0], records[-1]
+        batch = "KinesisBatchInfo" if "kinesis" in first else "DDBStreamBatchInfo"
         described: dict[str, Any] = {
             "requestContext": {
                 "requestId": answer.request_id if answer else str(uuid.uuid4()),
@@ -79,12 +81,12 @@ class FailureDestination:
             },
             "version": "1.0",
             "timestamp": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "DDBStreamBatchInfo": {
+            batch: {
                 "shardId": shard,
-                "startSequenceNumber": first["SequenceNumber"],
-                "endSequenceNumber": last["SequenceNumber"],
-                "approximateArrivalOfFirstRecord": _moment(first["ApproximateCreationDateTime"]),
-                "approximateArrivalOfLastRecord": _moment(last["ApproximateCreationDateTime"]),
+                "startSequenceNumber": sequence_number(first),
+                "endSequenceNumber": sequence_number(last),
+                "approximateArrivalOfFirstRecord": _moment(arrival(first)),
+                "approximateArrivalOfLastRecord": _moment(arrival(last)),
                 "batchSize": len(records),
                 "streamArn": self._stream_arn,
             },

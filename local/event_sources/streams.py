@@ -1,4 +1,4 @@
-"""A DynamoDB stream as an event source: each shard in order, failures by AWS's rules, positions kept."""
+"""A stream of DynamoDB or Kinesis as an event source: each shard in order, failures by AWS's rules, positions kept."""
 
 import time
 import uuid
@@ -12,9 +12,10 @@ from ..invocation import Invoke
 from .base import SHORTEST_PAUSE, EventSource
 from .faults import Faults
 from .options import StreamOptions
-from .records import stream_record
+from .records import sequence_number
 from .stream_delivery import StreamDelivery
 from .stream_failures import FailureDestination
+from .stream_readers import StreamReader, reader_of
 
 _STALE = ("ExpiredIteratorException", "TrimmedDataAccessException")
 
@@ -31,7 +32,7 @@ class _Shard:
 
 
 class StreamSource(EventSource):
-    """`clients` answers a service's name with a client under the function's own role.
+    """`clients` answers a service's name with a client under the function's own role, `role_arn`.
 
     `checkpoint` is where an earlier source of this stream had come to, by shard. `retry_pause` is in seconds,
     doubled with each failure of a batch.
@@ -49,13 +50,15 @@ class StreamSource(EventSource):
         checkpoint: Mapping[str, str] | None = None,
         mapping_id: str | None = None,
         faults: Faults | None = None,
+        role_arn: str = "",
         retry_pause: float = 0.1,
     ) -> None:
         super().__init__(name, invoke, faults)
         self.options = options or StreamOptions()
         self._stream_arn = stream_arn
         self._clients = clients
-        self._client: Any = None
+        self._role_arn = role_arn
+        self._reader: StreamReader | None = None
         self._checkpoint = dict(checkpoint or {})
         self._shards: dict[str, _Shard] = {}
         failures = FailureDestination(
@@ -74,21 +77,21 @@ class StreamSource(EventSource):
         return dict(self._checkpoint)
 
     def _poll(self) -> None:
-        if self._client is None:
-            self._client = self._clients("dynamodbstreams")
+        if self._reader is None:
+            self._reader = reader_of(self._stream_arn, self._clients, self._role_arn)
         if not self._shards or any(shard.closed for shard in self._shards.values()):
-            self._discover()
+            self._discover(self._reader)
         # A child shard waits for its parent's end.
         open_shards = [s for s in self._shards.values() if not s.closed and not self._has_open_parent(s)]
-        if not any([self._serve(shard) for shard in open_shards]):
+        if not any([self._serve(self._reader, shard) for shard in open_shards]):
             self._quiet_round = self._round
             self._rest_longer()
         else:
             self._pause = SHORTEST_PAUSE
 
-    def _serve(self, shard: _Shard) -> bool:
+    def _serve(self, reader: StreamReader, shard: _Shard) -> bool:
         """Read and hand on once; whether there was anything to read."""
-        records, last = self._collect(shard)
+        records, last = self._collect(reader, shard)
         if last is None:
             return False
 
@@ -112,40 +115,32 @@ class StreamSource(EventSource):
         for shard in self._shards.values():
             shard.iterator = None
 
-    def _discover(self) -> None:
-        start: dict[str, str] = {}
-        while True:
-            page = self._client.describe_stream(StreamArn=self._stream_arn, **start)["StreamDescription"]
-            for shard in page["Shards"]:
-                name = shard["ShardId"]
-                if name not in self._shards:
-                    position = self._checkpoint.get(name)
-                    self._shards[name] = _Shard(name, shard.get("ParentShardId"), position)
-            if "LastEvaluatedShardId" not in page:
-                return
-            start = {"ExclusiveStartShardId": page["LastEvaluatedShardId"]}
+    def _discover(self, reader: StreamReader) -> None:
+        for name, parent in reader.shards():
+            if name not in self._shards:
+                self._shards[name] = _Shard(name, parent, self._checkpoint.get(name))
 
-    def _collect(self, shard: _Shard) -> tuple[list[dict[str, Any]], str | None]:
+    def _collect(self, reader: StreamReader, shard: _Shard) -> tuple[list[dict[str, Any]], str | None]:
         """Records that pass the filter, and the last sequence number read; waits for the batching window."""
         records: list[dict[str, Any]] = []
         last: str | None = None
         ends: float | None = None
         while True:
-            page = self._read(shard, self.options.batch_size - len(records))
-            records += [record for record in page if self.options.filters.accept(record)]
+            page = self._read(reader, shard, self.options.batch_size - len(records))
+            records += [record for record in page if reader.accepts(self.options.filters, record)]
             if page:
-                last = page[-1]["dynamodb"]["SequenceNumber"]
+                last = sequence_number(page[-1])
                 ends = ends or time.monotonic() + self.options.window
             full = len(records) >= self.options.batch_size
             if ends is None or full or shard.closed or time.monotonic() >= ends or self._stopping.is_set():
                 return records, last
             self._stopping.wait(min(SHORTEST_PAUSE, max(0.0, ends - time.monotonic())))
 
-    def _read(self, shard: _Shard, limit: int) -> list[dict[str, Any]]:
+    def _read(self, reader: StreamReader, shard: _Shard, limit: int) -> list[dict[str, Any]]:
         try:
             if shard.iterator is None:
-                shard.iterator = self._open(shard)
-            page = self._client.get_records(ShardIterator=shard.iterator, Limit=min(limit, 1000))
+                shard.iterator = reader.iterator(shard.id, self.options.starting_position, shard.position)
+            page = reader.page(shard.id, shard.iterator, limit)
         except ClientError as error:
             if error.response["Error"]["Code"] not in _STALE:
                 raise
@@ -153,15 +148,6 @@ class StreamSource(EventSource):
                 shard.position = None
             shard.iterator = None
             return []
-        shard.iterator = page.get("NextShardIterator")
+        shard.iterator = page.next
         shard.closed = shard.iterator is None
-        return [stream_record(record, self._stream_arn) for record in page["Records"]]
-
-    def _open(self, shard: _Shard) -> str:
-        start = (
-            {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": shard.position}
-            if shard.position
-            else {"ShardIteratorType": self.options.starting_position}
-        )
-        answer = self._client.get_shard_iterator(StreamArn=self._stream_arn, ShardId=shard.id, **start)
-        return answer["ShardIterator"]
+        return page.records

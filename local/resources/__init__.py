@@ -6,11 +6,13 @@ from . import (
     dynamodb,
     events,
     iam,
+    kinesis,
     kms,
     lambda_functions,
     s3,
     scheduler,
     secretsmanager,
+    sns,
     sqs,
 )
 from .handler import Handler, Request, Site
@@ -23,11 +25,13 @@ HANDLERS: dict[str, Handler] = {
         dynamodb,
         events,
         iam,
+        kinesis,
         kms,
         lambda_functions,
         s3,
         scheduler,
         secretsmanager,
+        sns,
         sqs,
     )
     for token, handler in module.HANDLERS.items()

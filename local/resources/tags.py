@@ -13,6 +13,7 @@ _TAGGED_TOGETHER = {
     "aws:dynamodb/table:Table",
     "aws:s3/bucket:Bucket",
     "aws:lambda/function:Function",
+    "aws:sns/topic:Topic",
     "aws:sqs/queue:Queue",
     "aws:cloudwatch/eventBus:EventBus",
     "aws:cloudwatch/eventRule:EventRule",
@@ -77,12 +78,21 @@ def _tag_alarm(site: Site, record: Record, put: Tags, gone: list[str]) -> None:
         cloudwatch.untag_resource(ResourceARN=arn, TagKeys=gone)
 
 
+def _tag_data_stream(site: Site, record: Record, put: Tags, gone: list[str]) -> None:
+    kinesis, name = site.client("kinesis"), record.outputs["name"]
+    if put:
+        kinesis.add_tags_to_stream(StreamName=name, Tags=put)
+    if gone:
+        kinesis.remove_tags_from_stream(StreamName=name, TagKeys=gone)
+
+
 def _list(tags: Tags) -> list[dict[str, str]]:
     return [{"Key": k, "Value": v} for k, v in sorted(tags.items())]
 
 
 _OWN_CALLS: dict[str, Callable[[Site, Record, Tags, list[str]], None]] = {
     "aws:iam/role:Role": _tag_role,
+    "aws:kinesis/stream:Stream": _tag_data_stream,
     "aws:secretsmanager/secret:Secret": _tag_secret,
     "aws:cloudwatch/logGroup:LogGroup": _tag_log_group,
     "aws:cloudwatch/metricAlarm:MetricAlarm": _tag_alarm,

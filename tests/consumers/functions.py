@@ -1,5 +1,6 @@
 """Handlers as Lambda loads and calls them: a fresh module a sandbox, messages as SQS gives them."""
 
+import base64
 import importlib
 import itertools
 import json
@@ -52,6 +53,13 @@ def bus_message(commit: Commit | Envelope, source: str = "library", **changes: A
     envelope = commit if isinstance(commit, Envelope) else Envelope.of(commit)
     detail = json.loads(json.dumps({**envelope.to_dict(source), **changes}))
     return message({"source": source, "detail-type": "commit", "detail": detail})
+
+
+def kinesis_record(commit: Commit | Envelope, sequence: str, source: str = "library") -> dict[str, Any]:
+    """A commit as it comes from a Kinesis stream."""
+    envelope = commit if isinstance(commit, Envelope) else Envelope.of(commit)
+    data = base64.b64encode(json.dumps(envelope.to_dict(source)).encode()).decode()
+    return {"eventSource": "aws:kinesis", "kinesis": {"sequenceNumber": sequence, "data": data}}
 
 
 def failed(answer: Mapping[str, Any]) -> list[str]:

@@ -6,9 +6,10 @@ import random
 from decimal import Decimal
 
 import pytest
-from foldstack.aws import relay as relay_module
 from foldstack.aws.commit_item import to_item
-from foldstack.aws.relay import MOST_ENTRIES, MOST_REQUEST_BYTES, Relay
+from foldstack.aws.relay import Relay
+from foldstack.aws.roads.eventbridge import EventBridge
+from foldstack.aws.roads.publisher import Publisher
 from foldstack.kernel.envelope import Envelope
 from foldstack.kernel.errors import StoreThrottled, StoreTimeout
 
@@ -39,7 +40,9 @@ def records(commits) -> list[dict]:
 def relay(events, park=None, clock=None) -> Relay:
     clock = clock or Clock()
     park = Parked() if park is None else park
-    return Relay(events, "bus", "library", park, clock=clock, sleep=clock.sleep, rng=random.Random(1))
+    bus = EventBridge(events, "bus", "library")
+    publisher = Publisher(bus, park, clock=clock, sleep=clock.sleep, rng=random.Random(1))
+    return Relay([publisher], "library", park)
 
 
 def envelopes(events: FakeEvents) -> list[Envelope]:
@@ -56,7 +59,7 @@ def test_every_commit_is_published_as_its_envelope():
     assert envelopes(events) == [Envelope.of(commit) for commit in library.commits]
     first = events.taken[0]
     assert (first["EventBusName"], first["Source"], first["DetailType"]) == ("bus", "library", "commit")
-    assert max(len(request) for request in events.requests) == MOST_ENTRIES
+    assert max(len(request) for request in events.requests) == EventBridge.most_entries
 
 
 def test_only_new_commits_with_events_are_published():
@@ -81,7 +84,7 @@ def test_requests_are_cut_by_bytes():
     assert len(events.requests) == 6
     for request in events.requests:
         size = sum(len(entry["Detail"].encode() + b"commitlibrary") for entry in request)
-        assert size <= MOST_REQUEST_BYTES
+        assert size <= EventBridge.most_bytes
 
 
 @pytest.mark.parametrize("size", [99_000, 105_000, 300_000])
@@ -104,7 +107,7 @@ def test_failed_entries_alone_are_put_again():
     events = FakeEvents(lambda entry: rng.choice([None, None, "ThrottlingException", "InternalFailure"]))
     assert relay(events).relay(records(library.commits), until=1e9) is None
     assert sorted(e.id for e in envelopes(events)) == sorted(ids(library.commits)), "each once"
-    assert len(events.requests) > len(library.commits) / MOST_ENTRIES
+    assert len(events.requests) > len(library.commits) / EventBridge.most_entries
 
 
 def test_a_request_that_is_refused_as_a_whole_is_put_again():
@@ -156,6 +159,7 @@ def test_what_the_bus_will_never_take_is_parked(code):
     assert [e.stream.id for e in envelopes(events)] == ["a", "c"]
     assert [(p["kind"], p["stream"], p["first"]) for p in park] == [("relay", "acme#article#b", 1)]
     assert code in park[0]["reason"]
+    assert Envelope.parse(park[0]["payload"]) == Envelope.of(library.commits[1])
 
 
 @pytest.mark.parametrize("damage", ["body", "prev", "key"])
@@ -174,15 +178,17 @@ def test_what_is_no_commit_is_parked(damage):
     assert relay(events, park).relay(given, until=50) is None
     assert [e.stream.id for e in envelopes(events)] == ["a", "c"]
     assert [(p["kind"], p["stream"], p["first"]) for p in park] == [("relay", "acme#article#b", 1)]
+    assert park[0]["payload"] == image, "all there is to mend it from"
 
 
 def test_an_envelope_too_large_without_events_is_parked(monkeypatch):
-    monkeypatch.setattr(relay_module, "MOST_REQUEST_BYTES", 300)
+    monkeypatch.setattr(EventBridge, "most_bytes", 300)
     library, park, events = Library(), Parked(), FakeEvents()
     library.commit("a", Created(price=Decimal(1), shelf="x"))
     assert relay(events, park).relay(records(library.commits), until=50) is None
     assert events.requests == []
     assert "without any event" in park[0]["reason"]
+    assert Envelope.parse(park[0]["payload"]).id == ids(library.commits)[0]
 
 
 @pytest.mark.parametrize("refused", [False, True])

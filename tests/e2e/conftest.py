@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from components import roads
 from local.cloud import LaptopCloud
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,10 +76,19 @@ class Client:
         return self.post("/purchase", {"reservationId": reservation_id, "payment": {"token": token}}, **headers)
 
 
+DEFAULT, *OTHERS = roads.NAMES
+
+
+@pytest.fixture(scope="session", params=[DEFAULT, *(pytest.param(road, marks=pytest.mark.long) for road in OTHERS)])
+def road(request: pytest.FixtureRequest) -> str:
+    """The whole suite runs on each; `-k kinesis` chooses one."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LaptopCloud]:
+def cloud(tmp_path_factory: pytest.TempPathFactory, road: str) -> Iterator[LaptopCloud]:
     with LaptopCloud(ROOT, stack="local", home=tmp_path_factory.mktemp("cloud")) as cloud:
-        cloud.up()
+        cloud.up(config={"road": road})
         yield cloud
 
 

@@ -22,6 +22,9 @@ def test_one_error_lists_every_fault():
             "environment": {"FOLDSTACK_BUS": "x", "GOOD": "x", "AWS_REGION": "x"},
             "secrets": ["key", "key", "no/slash"],
             "secret_values": {"other": "hunter2"},
+            "road": "kafka",
+            "shards": 201,
+            "retention_hours": 23,
             "effect_types": ["Paid", "not a type"],
             "effect_delay_seconds": 901,
             "store_epoch": 0,
@@ -31,7 +34,7 @@ def test_one_error_lists_every_fault():
             "operations": {"removal": "kepe", "log_retention_days": 31, "tracing": 1, "alarm": "x"},
         },
     )
-    assert first == "EventSourcedService 'orders': 18 faults in its arguments"
+    assert first == "EventSourcedService 'orders': 21 faults in its arguments"
     assert faults.keys() == {
         "domain.entri",
         "domain.entry",
@@ -41,6 +44,9 @@ def test_one_error_lists_every_fault():
         "secrets[1]",
         "secrets[2]",
         "secret_values.other",
+        "road",
+        "shards",
+        "retention_hours",
         "effect_types[1]",
         "effect_delay_seconds",
         "store_epoch",

@@ -1,5 +1,7 @@
 """What the stack costs while nobody uses it, at list prices of us-east-1, no free tier taken off."""
 
+import pytest
+
 from tests.graph.support import shop
 
 DOLLARS_A_MONTH = {
@@ -7,6 +9,8 @@ DOLLARS_A_MONTH = {
     "aws:secretsmanager/secret:Secret": 0.40,
     # A key of AWS's own, asked by each table at most every five minutes: 8,640 requests at 0.03 $ per 10,000.
     "aws:dynamodb/table:Table": 0.026,
+    # A provisioned shard at 0.015 $ an hour; its key is asked every five minutes by each side.
+    "aws:kinesis/stream:Stream": 0.015 * 730 + 2 * 0.026,
     # Each sweep counts in three metrics of its own, at 0.30 $ a month each, billed for one hour a day.
     "aws:scheduler/schedule:Schedule": 3 * 0.30 / 24,
 }
@@ -34,6 +38,10 @@ BY_USE = {
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
     "aws:s3/bucketVersioning:BucketVersioning",
+    # A topic's key is asked for what is published alone.
+    "aws:sns/topic:Topic",
+    "aws:sns/topicPolicy:TopicPolicy",
+    "aws:sns/topicSubscription:TopicSubscription",
     "aws:sqs/queue:Queue",
     "aws:sqs/queuePolicy:QueuePolicy",
 }
@@ -44,7 +52,7 @@ def idle(graph):
     total = 0.0
     for each in graph.resources:
         if each.type == "aws:lambda/eventSourceMapping:EventSourceMapping":
-            polls_a_queue = ":sqs:" in each.inputs["eventSourceArn"]  # reading a DynamoDB stream is free for Lambda
+            polls_a_queue = ":sqs:" in each.inputs["eventSourceArn"]  # reading a stream is free for Lambda
             total += POLLING_A_QUEUE if polls_a_queue else 0
         elif each.custom and each.type not in BY_USE:
             total += DOLLARS_A_MONTH[each.type]
@@ -52,10 +60,24 @@ def idle(graph):
 
 
 def test_a_stack_at_rest_costs_less_than_five_dollars_a_month():
-    assert 2 < idle(shop("dev")) < 3
+    assert 2 < idle(shop("dev")) < 4
     assert idle(shop("dev", splitRouter=True)) < 5
 
 
+@pytest.mark.parametrize(("road", "dollars"), [("sns", 5), ("sns-fifo", 5), ("kinesis", 16)])
+def test_a_stack_at_rest_costs_little_on_every_road(road, dollars):
+    assert 2 < idle(shop("dev", road=road)) < dollars
+    assert idle(shop("dev", road=road, splitRouter=True)) < dollars
+
+
+def test_a_shard_is_most_of_it():
+    """On demand a stream at rest costs 0.04 $ an hour, so one shard is the default."""
+    stream = shop("dev", road="kinesis").one("aws:kinesis/stream:Stream")
+    assert stream.inputs["shardCount"] == 1
+    assert stream.inputs["streamModeDetails"] == {"streamMode": "PROVISIONED"}
+    assert stream.inputs["retentionPeriod"] == 24, "longer is billed by the shard and hour"
+
+
 def test_alarms_are_counted():
-    assert len(shop("dev").of("aws:cloudwatch/metricAlarm:MetricAlarm")) == 16
-    assert len(shop("dev", splitRouter=True).of("aws:cloudwatch/metricAlarm:MetricAlarm")) == 18
+    assert len(shop("dev").of("aws:cloudwatch/metricAlarm:MetricAlarm")) == 17
+    assert len(shop("dev", splitRouter=True).of("aws:cloudwatch/metricAlarm:MetricAlarm")) == 19

@@ -64,6 +64,7 @@ def test_what_should_be_empty_raises_an_alarm_when_it_is_not(graph):
         "shop-effects-dead-letters",
         "shop-views-parked",
         "shop-views-projector-dead-letters",
+        "shop-views-sweep-dead-letters",
     }
     for queue in waiting:
         (alarm,) = alarms(graph, "ApproximateNumberOfMessagesVisible", {"QueueName": queue.outputs["name"]})

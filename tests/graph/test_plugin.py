@@ -38,7 +38,16 @@ def test_it_serves_the_schema(plugin):
 
 
 def test_it_constructs_from_the_output_of_another_component(plugin):
-    source = output({"domain": DOMAIN, "busName": "bus", **STORE})
+    source = output(
+        {
+            "domain": DOMAIN,
+            "road": "eventbridge",
+            "busName": "bus",
+            "busArn": "arn:bus",
+            "failuresBucketArn": "arn:f",
+            **STORE,
+        }
+    )
     state = json_format.MessageToDict(
         plugin.construct("ProjectionPipeline", "rows", {"source": source, "views": ["rows"]})
     )

@@ -3,12 +3,14 @@
 import pytest
 
 from components.permissions import ON_EVERYTHING
+from components.roads import NAMES
 from tests.graph.support import by_arn, document, functions, role_of, shop, statements_of
 
 GRAPHS = {
     "local": lambda: shop("local"),
     "dev": lambda: shop("dev"),
     "split": lambda: shop("dev", splitRouter=True),
+    **{road: lambda road=road: shop("dev", road=road) for road in NAMES[1:]},
 }
 
 
@@ -57,7 +59,6 @@ GRANTS = {
         "dynamodb:GetRecords": {"shop-commits stream"},
         "dynamodb:GetShardIterator": {"shop-commits stream"},
         "dynamodb:ListStreams": {"*"},
-        "events:PutEvents": {"shop-bus"},
         "s3:ListBucket": {"shop-failures"},
         "s3:PutObject": {"shop-failures/aws/lambda/*"},
         "sqs:SendMessage": {"shop-parked"},
@@ -66,7 +67,6 @@ GRANTS = {
         READ_STORE,
         {"dynamodb:Scan": {"shop-commits"}},
         {f"dynamodb:{action}": VIEWS for action in ("DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem")},
-        consume("shop-views-projector-queue"),
         {"sqs:SendMessage": {"shop-views-parked"}},
     ),
     "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, READ_VIEWS),
@@ -75,10 +75,38 @@ GRANTS = {
 }
 
 
-def test_each_function_may_do_exactly_what_it_does(graph):
+TO_SNS = {"shop-relay": {"sns:Publish": {"shop-topic"}}, "shop-views-projector": consume("shop-views-projector-queue")}
+BY_ROAD = {
+    "eventbridge": {**TO_SNS, "shop-relay": {"events:PutEvents": {"shop-bus"}}},
+    "sns": TO_SNS,
+    "sns-fifo": TO_SNS,
+    "kinesis": {
+        "shop-relay": {"kinesis:PutRecords": {"shop-stream"}, "sqs:SendMessage": {"shop-effects-queue"}},
+        "shop-views-projector": {
+            **{
+                f"kinesis:{action}": {"shop-stream"}
+                for action in (
+                    "DescribeStream",
+                    "DescribeStreamSummary",
+                    "GetRecords",
+                    "GetShardIterator",
+                    "ListShards",
+                )
+            },
+            "kinesis:ListStreams": {"*"},
+            "s3:ListBucket": {"shop-failures"},
+            "s3:PutObject": {"shop-failures/aws/lambda/*"},
+        },
+    },
+}
+
+
+def test_each_function_may_do_exactly_what_it_does(request, graph):
+    by_road = BY_ROAD.get(request.node.callspec.params["graph"], BY_ROAD["eventbridge"])
     for function in functions(graph):
         granted = grants(graph, role_of(graph, function))
-        assert granted == together(GRANTS[function.name], everyone(function.name)), function
+        expected = together(GRANTS[function.name], by_road.get(function.name, {}), everyone(function.name))
+        assert granted == expected, function
 
 
 def test_all_grants_are_tested():
@@ -97,7 +125,7 @@ def test_the_sweep_may_invoke_the_projector_and_nothing_else():
     (role,) = [each for each in shop("dev").of("aws:iam/role:Role") if each.name == "shop-views-sweep-role"]
     assert grants(shop("dev"), role) == {
         "lambda:InvokeFunction": {"shop-views-projector"},
-        "sqs:SendMessage": {"shop-views-projector-dead-letters"},
+        "sqs:SendMessage": {"shop-views-sweep-dead-letters"},
     }
 
 
@@ -110,6 +138,7 @@ def test_the_privilege_rule(graph):
     for kind, key in {
         "aws:sqs/queuePolicy:QueuePolicy": "policy",
         "aws:s3/bucketPolicy:BucketPolicy": "policy",
+        "aws:sns/topicPolicy:TopicPolicy": "policy",
     }.items():
         for each in graph.of(kind):
             for statement in document(each.inputs[key]):
@@ -161,8 +190,9 @@ def test_each_exception_has_a_reason_and_is_used():
     assert all(len(reason.split()) > 3 for reason in ON_EVERYTHING.values())
     used = {
         action
-        for role in shop("dev").of("aws:iam/role:Role")
-        for statement in statements_of(shop("dev"), role)
+        for graph in (shop("dev"), shop("dev", road="kinesis"))
+        for role in graph.of("aws:iam/role:Role")
+        for statement in statements_of(graph, role)
         if "*" in resources_of(statement)
         for action in actions_of(statement)
     }

@@ -1,4 +1,4 @@
-"""How events and commands travel between functions. Not proven here: that they arrive; the laptop's tests do."""
+"""How events and commands travel between functions by default. Not proven here: that they arrive; the laptop does."""
 
 import json
 
@@ -164,14 +164,15 @@ def test_the_sweep_comes_daily_to_the_projector():
     assert json.loads(target["input"]) == {"sweep": True}
     assert by_arn(graph(), target["arn"]).name == "shop-views-projector"
     assert by_arn(graph(), target["roleArn"]).name == "shop-views-sweep-role"
-    assert by_arn(graph(), target["deadLetterConfig"]["arn"]).name == "shop-views-projector-dead-letters"
+    assert by_arn(graph(), target["deadLetterConfig"]["arn"]).name == "shop-views-sweep-dead-letters"
 
 
 def test_the_sweep_can_come_at_another_time():
     source = {
         "domain": {key: key for key in ("service", "entry", "layer_arn", "runtime", "architecture", "store_epoch")}
         | {"code": None, "environment": {}},
-        **{key: key for key in ("bus_name", "commit_table_name", "commit_table_arn")},
+        **{key: key for key in ("bus_name", "bus_arn", "failures_bucket_arn", "commit_table_name", "commit_table_arn")},
+        "road": "eventbridge",
         **{key: key for key in ("bodies_bucket_name", "bodies_bucket_arn")},
     }
     args = {"source": source, "views": ["rows"], "sweep_schedule": "cron(0 3 * * ? *)"}
@@ -184,4 +185,6 @@ def test_functions_are_told_where_to_send():
     urls = {each.name: each.outputs["url"] for each in graph().of(QUEUE)}
     assert variables["shop-relay"]["FOLDSTACK_PARKED_QUEUE"] == urls["shop-parked"]
     assert variables["shop-views-projector"]["FOLDSTACK_PARKED_QUEUE"] == urls["shop-views-parked"]
-    assert variables["shop-relay"]["FOLDSTACK_BUS"] == graph().exports["eventBus"]
+    bus = graph().one("aws:cloudwatch/eventBus:EventBus")
+    assert variables["shop-relay"]["FOLDSTACK_ROAD"] == bus.outputs["arn"]
+    assert graph().exports["eventBus"] == bus.outputs["name"]

@@ -127,6 +127,32 @@ def test_up_again_deploys_to_the_one_that_runs(program: Path) -> None:
     assert "leave --port out" in with_port
 
 
+@pytest.mark.parametrize("command", [("local", "up"), ("local", "up", "--detach"), ("demo",)])
+def test_configuration_over_the_stacks_file_must_be_a_key_and_a_value(own: Path, command: tuple[str, ...]) -> None:
+    told = foldstack(*command, "--config", "name", program=own, status=1)
+    assert told.startswith("error: --config 'name' is not KEY=VALUE: write")
+    assert len(told.splitlines()) == 1
+    assert "unknown key notes:unheard" in foldstack(*command, "--config", "unheard=of", program=own, status=1)
+
+
+def test_configuration_goes_over_the_stacks_file(own: Path) -> None:
+    """Each deployment is given its own."""
+    (own / "__main__.py").write_text(
+        "import pulumi\nconfig = pulumi.Config()\npulumi.export('said', [config.get('title'), config.get('shelves')])\n"
+    )
+    with (own / "Pulumi.yaml").open("a") as file:
+        file.write("  title:\n    type: string\n    default: file\n  shelves:\n    type: integer\n    default: 1\n")
+
+    def said(*arguments: str) -> list[str]:
+        foldstack("local", "up", "--detach", *arguments, program=own)
+        return json.loads((own / ".foldstack" / "outputs.json").read_text())["said"]
+
+    assert said("--config", "title=a=b", "--config", "shelves=3") == ["a=b", "3"]
+    assert said() == ["file", "1"]
+    assert said("--config", "notes:title=again") == ["again", "1"]
+    foldstack("local", "down", program=own)
+
+
 def test_an_error_of_a_deployment_is_told_and_the_cloud_runs_on(program: Path) -> None:
     file = program / "__main__.py"
     text = file.read_text()

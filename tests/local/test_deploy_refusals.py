@@ -13,8 +13,8 @@ from .deploying import Laptop
 pytestmark = pytest.mark.emulator
 REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "an unknown type": (
-        lambda: aws.kinesis.Stream("river", shard_count=1),
-        r"resource type aws:kinesis/stream:Stream \('river'\) is not known",
+        lambda: aws.dax.ParameterGroup("river"),
+        r"resource type aws:dax/parameterGroup:ParameterGroup \('river'\) is not known",
     ),
     "an unknown input": (
         lambda: aws.sqs.Queue("queue", name_prefix="q"),

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.emulator
 
 def test_the_handlers_are_those_of_the_contract() -> None:
     """What a component may use; a type more or less is a decision, not an accident."""
-    assert len(HANDLERS) == 28
+    assert len(HANDLERS) == 32
     for type_, handler in HANDLERS.items():
         assert handler.understood.isdisjoint(handler.without_effect), type_
         assert handler.replaced_by <= handler.understood | handler.without_effect, type_
@@ -93,6 +93,98 @@ def test_a_bucket_with_all_that_belongs_to_it(laptop: Laptop) -> None:
     assert s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
     assert "Deny" in s3.get_bucket_policy(Bucket=name)["Policy"]
     assert s3.get_bucket_tagging(Bucket=name)["TagSet"] == [{"Key": "kind", "Value": "bodies"}]
+
+
+def test_a_data_stream(laptop: Laptop) -> None:
+    def program(shards: int = 1, hours: int = 24, mode: str = "PROVISIONED", **tags: str) -> None:
+        stream = aws.kinesis.Stream(
+            "river",
+            stream_mode_details={"stream_mode": mode},
+            shard_count=shards if mode == "PROVISIONED" else None,
+            retention_period=hours,
+            encryption_type="KMS",
+            kms_key_id="alias/aws/kinesis",
+            tags=tags,
+        )
+        pulumi.export("name", stream.name)
+        pulumi.export("arn", stream.arn)
+
+    exports = laptop.up(lambda: program(own="1", gone="1")).exports
+    kinesis, name = laptop.client("kinesis"), exports["name"]
+
+    def found() -> tuple[str, int, int, dict[str, str]]:
+        summary = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
+        assert summary["StreamARN"] == exports["arn"]
+        tags = {t["Key"]: t["Value"] for t in kinesis.list_tags_for_stream(StreamName=name)["Tags"]}
+        mode = summary["StreamModeDetails"]["StreamMode"]
+        return mode, summary["OpenShardCount"], summary["RetentionPeriodHours"], tags
+
+    assert found() == ("PROVISIONED", 1, 24, {"own": "1", "gone": "1"})
+    laptop.up(lambda: program(shards=2, hours=48, own="2"))
+    assert laptop.verbs() == {"river": "update"}
+    assert found() == ("PROVISIONED", 2, 48, {"own": "2"})
+    laptop.up(lambda: program(shards=2, hours=24, own="2"))
+    assert found()[2] == 24
+    laptop.up(lambda: None)
+    assert name not in kinesis.list_streams()["StreamNames"]
+    exports = laptop.up(lambda: program(mode="ON_DEMAND")).exports
+    assert found() == ("ON_DEMAND", 1, 24, {})
+
+
+def test_a_topic_its_policy_and_its_subscription(laptop: Laptop) -> None:
+    def program(fifo: bool = False, types: str | None = "A", policy: bool = True, subscribed: bool = True) -> None:
+        topic = aws.sns.Topic("topic", fifo_topic=fifo, kms_master_key_id="alias/aws/sns", tags={"own": "1"})
+        queue = aws.sqs.Queue("queue", fifo_queue=fifo)
+        statement = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue.arn}
+        sender = {
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic.arn}},
+        }
+        allowed = pulumi.Output.json_dumps({"Statement": [{**statement, **sender}]})
+        aws.sqs.QueuePolicy("queue", queue_url=queue.url, policy=allowed)
+        if policy:
+            deny = {"Effect": "Deny", "Principal": "*", "Action": "sns:Publish", "Resource": topic.arn}
+            deny |= {"Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+            aws.sns.TopicPolicy("topic", arn=topic.arn, policy=pulumi.Output.json_dumps({"Statement": [deny]}))
+        if subscribed:
+            aws.sns.TopicSubscription(
+                "subscription",
+                topic=topic.arn,
+                protocol="sqs",
+                endpoint=queue.arn,
+                raw_message_delivery=True,
+                filter_policy=json.dumps({"types": [types]}) if types else None,
+            )
+        pulumi.export("topic", topic.arn)
+        pulumi.export("queue", queue.url)
+
+    exports = laptop.up(program).exports
+    sns, sqs = laptop.client("sns"), laptop.client("sqs")
+
+    def arrived(*types: str) -> list[str]:
+        for each in types:
+            attribute = {"types": {"DataType": "String.Array", "StringValue": json.dumps([each])}}
+            group = {"MessageGroupId": "g", "MessageDeduplicationId": each} if ".fifo" in exports["topic"] else {}
+            sns.publish(TopicArn=exports["topic"], Message=each, MessageAttributes=attribute, **group)
+        got = sqs.receive_message(QueueUrl=exports["queue"], MaxNumberOfMessages=10).get("Messages", [])
+        for each in got:
+            sqs.delete_message(QueueUrl=exports["queue"], ReceiptHandle=each["ReceiptHandle"])
+        return sorted(each["Body"] for each in got)
+
+    assert arrived("A", "B") == ["A"]
+    assert "SecureTransport" in sns.get_topic_attributes(TopicArn=exports["topic"])["Attributes"]["Policy"]
+    assert sns.list_tags_for_resource(ResourceArn=exports["topic"])["Tags"] == [{"Key": "own", "Value": "1"}]
+    laptop.up(lambda: program(types="B"))
+    assert laptop.verbs()["subscription"] == "update"
+    assert arrived("A", "B") == ["B"]
+    laptop.up(lambda: program(types=None, policy=False))
+    assert arrived("A", "B") == ["A", "B"]
+    assert "SecureTransport" not in sns.get_topic_attributes(TopicArn=exports["topic"])["Attributes"]["Policy"]
+    laptop.up(lambda: program(subscribed=False))
+    assert arrived("A") == []
+    exports = laptop.up(lambda: program(fifo=True, types=None)).exports
+    assert exports["topic"].endswith(".fifo")
+    assert arrived("A", "B") == ["A", "B"]
 
 
 def test_queues_logs_alarms_secrets_and_keys(laptop: Laptop) -> None:

@@ -134,10 +134,12 @@ class World:
         aws.iam.RolePolicy(name, role=role.name, policy=pulumi.Output.json_dumps({"Statement": statements}))
         return role
 
-    def accepts(self, queue: aws.sqs.Queue, source: pulumi.Output[str]) -> pulumi.Output[str]:
+    def accepts(
+        self, queue: aws.sqs.Queue, source: pulumi.Output[str], service: str = "events.amazonaws.com"
+    ) -> pulumi.Output[str]:
         statement = {
             "Effect": "Allow",
-            "Principal": {"Service": "events.amazonaws.com"},
+            "Principal": {"Service": service},
             "Action": "sqs:SendMessage",
             "Resource": queue.arn,
             "Condition": {"ArnEquals": {"aws:SourceArn": source}},
@@ -244,6 +246,88 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 def test_an_edge_that_aws_would_refuse(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(EdgeError, match=message):
         judge(World(**changed))
+
+
+class Roads:
+    """A topic that feeds a queue, and a Kinesis stream that a function reads; each test takes one thing away."""
+
+    def __init__(self, **changed: Any) -> None:
+        self.changed = changed
+
+    def get(self, name: str, usual: Any) -> Any:
+        return self.changed.get(name, usual)
+
+    def __call__(self) -> None:
+        fifo = self.get("topic_fifo", False)
+        topic, other = aws.sns.Topic("topic", fifo_topic=fifo), aws.sns.Topic("other")
+        dead = aws.sqs.Queue("dead", fifo_queue=self.get("dead_fifo", fifo))
+        queue = aws.sqs.Queue("queue", fifo_queue=self.get("queue_fifo", fifo))
+        for name, to in (("queue", queue), ("dead", dead)):
+            if self.get(f"{name}_policy", True):
+                source = other.arn if self.get(f"{name}_source", "topic") == "other" else topic.arn
+                aws.sqs.QueuePolicy(name, queue_url=to.url, policy=World().accepts(to, source, "sns.amazonaws.com"))
+        aws.sns.TopicSubscription(
+            "subscription",
+            topic=topic.arn,
+            protocol=self.get("protocol", "sqs"),
+            endpoint=queue.arn,
+            redrive_policy=pulumi.Output.json_dumps({"deadLetterTargetArn": dead.arn}),
+        )
+        stream = aws.kinesis.Stream("stream", shard_count=1)
+        actions = ("DescribeStream", "GetRecords", "GetShardIterator", "ListShards", "ListStreams")
+        role = World().role(
+            "reader",
+            "lambda.amazonaws.com",
+            (self.get("stream_actions", [f"kinesis:{action}" for action in actions]), self.get("on", stream.arn)),
+        )
+        function = aws.lambda_.Function("reader", role=role.arn, code=CODE, handler="a.b", runtime="python3.13")
+        aws.lambda_.EventSourceMapping(
+            "records", function_name=function.arn, event_source_arn=stream.arn, starting_position="TRIM_HORIZON"
+        )
+
+
+REFUSED_ROADS: dict[str, tuple[dict[str, Any], str]] = {
+    "topic without queue policy": (
+        {"queue_policy": False},
+        "Topic 'topic' -> Queue 'queue': no queue policy allows sqs:SendMessage to sns.amazonaws.com "
+        "with aws:SourceArn arn:aws:sns:",
+    ),
+    "queue policy for another topic": ({"queue_source": "other"}, "Topic 'topic' -> Queue 'queue': no queue policy"),
+    "topic's dead letters": ({"dead_policy": False}, "Topic 'topic' -> Queue 'dead': no queue policy"),
+    "FIFO queue behind a standard topic": (
+        {"queue_fifo": True, "dead_fifo": False},
+        "Topic 'topic' -> Queue 'queue': only a FIFO topic delivers to a FIFO queue",
+    ),
+    "standard dead letters of a FIFO topic": (
+        {"topic_fifo": True, "dead_fifo": False},
+        "Topic 'topic' -> dead-letter Queue 'dead': one is FIFO and the other is not",
+    ),
+    "topic to elsewhere": (
+        {"protocol": "https"},
+        "Topic 'topic' -> arn:.*: the laptop delivers from a topic to",
+    ),
+    "stream without rights": (
+        {"stream_actions": ["kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:DescribeStream"]},
+        "EventSourceMapping 'records': Stream 'stream' -> Function 'reader': Role 'reader' is not allowed "
+        "kinesis:ListShards, kinesis:ListStreams",
+    ),
+    "rights on another stream": (
+        {"on": "arn:aws:kinesis:eu-west-1:123456789012:stream/other"},
+        "EventSourceMapping 'records': Stream 'stream' -> Function 'reader'",
+    ),
+}
+
+
+def test_roads_that_aws_accepts() -> None:
+    judge(Roads())
+    judge(Roads(topic_fifo=True))
+    judge(Roads(topic_fifo=True, queue_fifo=False))
+
+
+@pytest.mark.parametrize(("changed", "message"), REFUSED_ROADS.values(), ids=REFUSED_ROADS)
+def test_a_road_that_aws_would_refuse(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(EdgeError, match=message):
+        judge(Roads(**changed))
 
 
 def test_a_reference_to_nothing() -> None:

@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def allowed(call: Callable[..., Any], **arguments: Any) -> bool:
     try:
         call(**arguments)
     except ClientError as error:
-        if error.response["Error"]["Code"] in ("AccessDeniedException", "AccessDenied", "403"):
+        if error.response["Error"]["Code"] in ("AccessDeniedException", "AccessDenied", "AuthorizationError", "403"):
             return False
         raise
     return True
@@ -204,7 +205,7 @@ def test_patch_stream_arn(emulator: Emulator, bare: Emulator) -> None:
     assert not reads(bare, granted="own"), "the patch is no longer needed"
 
 
-def test_patch_queue_batches(emulator: Emulator, bare: Emulator) -> None:
+def test_patch_batches(emulator: Emulator, bare: Emulator) -> None:
     def sends(running: Emulator, action: str) -> bool:
         queues = running.client("sqs")
         url = queues.create_queue(QueueName="batches")["QueueUrl"]
@@ -215,6 +216,36 @@ def test_patch_queue_batches(emulator: Emulator, bare: Emulator) -> None:
     assert sends(emulator, "sqs:SendMessage")
     assert not sends(emulator, "sqs:DeleteMessage")
     assert not sends(bare, "sqs:SendMessage"), "the patch is no longer needed"
+
+
+def test_patch_batches_of_a_topic(emulator: Emulator, bare: Emulator) -> None:
+    def publishes(running: Emulator, action: str) -> bool:
+        arn = running.client("sns").create_topic(Name="batches")["TopicArn"]
+        client = as_role(running, make_role(running, allow([action], [arn])), "sns")
+        entries = [{"Id": "0", "Message": "x"}]
+        return allowed(client.publish_batch, TopicArn=arn, PublishBatchRequestEntries=entries)
+
+    assert publishes(emulator, "sns:Publish")
+    assert not publishes(emulator, "sns:Subscribe")
+    assert not publishes(bare, "sns:Publish"), "the patch is no longer needed"
+
+
+def test_patch_secure_transport(emulator: Emulator, bare: Emulator) -> None:
+    """The buckets of every program here refuse what comes without TLS; their functions come over loopback."""
+
+    def puts(running: Emulator, secure: str) -> bool:
+        name = f"tls-{uuid.uuid4().hex}"
+        running.client("s3").create_bucket(Bucket=name)
+        objects = f"arn:aws:s3:::{name}/*"
+        deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": objects}
+        policy = {"Statement": [{**deny, "Condition": {"Bool": {"aws:SecureTransport": secure}}}]}
+        running.client("s3").put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
+        client = as_role(running, make_role(running, allow(["s3:PutObject"], [objects])), "s3")
+        return allowed(client.put_object, Bucket=name, Key="k", Body=b"x")
+
+    assert puts(emulator, "false")
+    assert not puts(emulator, "true")
+    assert not puts(bare, "false"), "the patch is no longer needed"
 
 
 LEADING = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["acme#*"]}}

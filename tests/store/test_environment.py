@@ -22,7 +22,9 @@ def test_every_variable_has_a_property():
             "FOLDSTACK_BODIES_BUCKET": "bodies",
             "FOLDSTACK_STORE_EPOCH": "3",
             "FOLDSTACK_VIEW_TABLES": '{"products": "t1"}',
-            "FOLDSTACK_BUS": "bus",
+            "FOLDSTACK_ROAD": "arn:bus",
+            "FOLDSTACK_EFFECTS_QUEUE": "https://effects",
+            "FOLDSTACK_EFFECT_TYPES": "Paid,Sent",
             "FOLDSTACK_PARKED_QUEUE": "https://queue",
             "FOLDSTACK_ROUTES": "queries",
             "FOLDSTACK_ANONYMOUS": "true",
@@ -32,7 +34,8 @@ def test_every_variable_has_a_property():
         }
     )
     assert (read.domain, read.service, read.commit_table, read.id_table) == ("shop:service", "shop", "commits", "ids")
-    assert (read.bodies_bucket, read.bus, read.parked_queue) == ("bodies", "bus", "https://queue")
+    assert (read.bodies_bucket, read.road, read.parked_queue) == ("bodies", "arn:bus", "https://queue")
+    assert (read.effects_queue, read.effect_types) == ("https://effects", {"Paid", "Sent"})
     assert (read.store_epoch, read.routes, read.anonymous, read.inline_seconds) == (3, "queries", True, 2.5)
     assert (read.view_tables, read.secrets) == ({"products": "t1"}, {"key": "arn"})
     assert read.variables["OWN"] == "x"
@@ -42,6 +45,7 @@ def test_defaults():
     read = Environment.read({})
     assert (read.store_epoch, read.routes, read.anonymous, read.inline_seconds) == (1, "all", False, 5)
     assert read.secrets == {}
+    assert (read.effects_queue, read.effect_types) == ("", set())
 
 
 @pytest.mark.parametrize(
@@ -49,7 +53,7 @@ def test_defaults():
     [
         ("domain", "FOLDSTACK_DOMAIN"),
         ("commit_table", "FOLDSTACK_COMMIT_TABLE"),
-        ("bus", "FOLDSTACK_BUS"),
+        ("road", "FOLDSTACK_ROAD"),
         ("view_tables", "FOLDSTACK_VIEW_TABLES"),
     ],
 )

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..kernel.decision import Rejection
-from ..kernel.errors import DefinitionError
+from ..kernel.errors import ConfigurationError, DefinitionError
 from ..kernel.executor import Executor
 from ..kernel.keys import Tenant
 from ..kernel.projection import Projection
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .parking import ParkingQueue
     from .projector import Projector
     from .relay import Relay
+    from .roads.road import Road
     from .sweep import Sweep
     from .view_store import DynamoViewStore
     from .views import ViewReader
@@ -89,8 +90,35 @@ def sweep(env: Environment, projector: "Projector") -> "Sweep":
 
 def relay(env: Environment) -> "Relay":
     from .relay import Relay
+    from .roads.publisher import Publisher
 
-    return Relay(clients.client("events"), env.bus, env.service, parking(env))
+    park = parking(env)
+    publishers = [Publisher(road(env), park)]
+    if env.effects_queue:
+        from .roads.effects_queue import EffectsQueue
+
+        publishers.append(Publisher(EffectsQueue(clients.client("sqs"), env.effects_queue), park, env.effect_types))
+    return Relay(publishers, env.service, park)
+
+
+def road(env: Environment) -> "Road":
+    """Where the relay publishes: the service in its ARN says which road that is."""
+    service = env.road.split(":")[2] if env.road.startswith("arn:") else ""
+    if service == "events":
+        from .roads.eventbridge import EventBridge
+
+        return EventBridge(clients.client("events"), env.road, env.service)
+    if service == "kinesis":
+        from .roads.kinesis import Kinesis
+
+        return Kinesis(clients.client("kinesis"), env.road)
+    if service == "sns":
+        from .roads.sns import Sns
+
+        return Sns(clients.client("sns"), env.road)
+    raise ConfigurationError(
+        "FOLDSTACK_ROAD", f"must be the ARN of an EventBridge bus, a Kinesis stream or an SNS topic; it is {env.road!r}"
+    )
 
 
 def parking(env: Environment) -> "ParkingQueue":

@@ -52,8 +52,19 @@ class Environment:
         return self._text("BODIES_BUCKET")
 
     @property
-    def bus(self) -> str:
-        return self._text("BUS")
+    def road(self) -> str:
+        """The ARN of the bus, stream or topic that the relay publishes on: its service is the road."""
+        return self._text("ROAD")
+
+    @property
+    def effects_queue(self) -> str:
+        """The URL of the queue of effects, where the relay feeds it; else empty."""
+        return self.variables.get("FOLDSTACK_EFFECTS_QUEUE", "")
+
+    @cached_property
+    def effect_types(self) -> frozenset[str]:
+        """The stored event types that effects answer; none where they answer all."""
+        return frozenset(filter(None, self.variables.get("FOLDSTACK_EFFECT_TYPES", "").split(",")))
 
     @property
     def parked_queue(self) -> str:

@@ -1,4 +1,4 @@
-"""The parking queue: pointers to what needs a person, each with its reason. Its alarm is the call."""
+"""The parking queue: what needs a person, each with its reason. Its alarm is the call."""
 
 import json
 from typing import Any, Protocol
@@ -8,7 +8,8 @@ from .store_errors import ask
 
 
 class Park(Protocol):
-    """Tells a person, at least once. `pointer` is plain JSON: where to look, never the data itself."""
+    """Tells a person, at least once. `pointer` is plain JSON: where to look. Only the relay adds the `payload`: what
+    it cannot publish may be found nowhere else in a form that can be sent."""
 
     def __call__(self, kind: str, reason: str, **pointer: Any) -> None: ...
 

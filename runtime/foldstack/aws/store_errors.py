@@ -18,6 +18,10 @@ NOT_DONE = frozenset(
         "TransactionConflictException",
         "TransactionConflict",
         "ProvisionedThroughputExceeded",
+        "KMSThrottlingException",
+        "Throttling",
+        "Throttled",
+        "KMSThrottling",
     }
 )
 # The same transaction is still being carried out: it may yet be done.

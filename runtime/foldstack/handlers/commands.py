@@ -17,7 +17,8 @@ from ..kernel.idempotency import command_id, request_hash
 from ..kernel.keys import Tenant
 from ..kernel.token import Token
 from . import cold_start
-from .sqs_batch import Batch, Message
+from .batch import Batch
+from .delivered import Delivered
 
 _MARGIN = 2.0
 _KEY = re.compile(r"[\x21-\x7e]{1,255}").fullmatch
@@ -68,11 +69,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return _answered(event, deadline)
     batch = Batch(log)
     for message in event["Records"]:
-        batch.attempt([message], lambda message=message: _take(message, deadline))
+        batch.attempt(message, lambda message=message: _take(message, deadline))
     return batch.answer
 
 
-def _take(message: Message, deadline: float) -> None:
+def _take(message: Delivered, deadline: float) -> None:
     again = int(message["attributes"]["ApproximateReceiveCount"]) > 1
     try:
         document = json.loads(message["body"])

@@ -9,7 +9,8 @@ from ..aws.environment import Environment
 from ..kernel.commit import Commit
 from ..kernel.envelope import Envelope
 from . import cold_start
-from .sqs_batch import Batch, Message, envelope_of
+from .batch import Batch
+from .delivered import Delivered, envelope_of
 
 CONSUMER = "effects"
 _MARGIN = 3.0
@@ -30,11 +31,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     for n, message in enumerate(messages):
         # A fair share of what is left: one outside world that hangs must not use up its neighbours' attempts.
         until = executor.clock() + (end - executor.clock()) / (len(messages) - n)
-        batch.attempt([message], lambda message=message, until=until: _react(message, until))
+        batch.attempt(message, lambda message=message, until=until: _react(message, until))
     return batch.answer
 
 
-def _react(message: Message, until: float) -> None:
+def _react(message: Delivered, until: float) -> None:
     envelope = envelope_of(message)
     if envelope.replay and envelope.replay != CONSUMER:
         log.info("a replay for another consumer is refused", event_id=envelope.id, replay=envelope.replay)

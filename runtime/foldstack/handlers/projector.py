@@ -1,4 +1,4 @@
-"""Entry point of a projector: commits from its queue, the sweep by the clock, and what a person may order."""
+"""Entry point of a projector: commits from the road, the sweep by the clock, and what a person may order."""
 
 import time
 from typing import Any
@@ -11,7 +11,8 @@ from ..aws.environment import Environment
 from ..kernel.envelope import Envelope
 from ..kernel.keys import StreamId
 from . import cold_start
-from .sqs_batch import Batch, Message, envelope_of
+from .batch import Batch
+from .delivered import Delivered, envelope_of
 
 _MARGIN = 15.0
 
@@ -23,8 +24,8 @@ projector = composition.projector(environment, domain.load(environment.domain))
 
 @log.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Takes a batch of SQS; `{"sweep": true, "segment"?, "segments"?}`; `{"redrive": {"projection", "stream"}}`;
-    `{"skip": {"projection", "stream", "who", "why"}}`."""
+    """Takes a batch of SQS or Kinesis; `{"sweep": true, "segment"?, "segments"?}`;
+    `{"redrive": {"projection", "stream"}}`; `{"skip": {"projection", "stream", "who", "why"}}`."""
     if "Records" in event:
         return _project(event["Records"])
     if event.get("sweep"):
@@ -37,19 +38,19 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     raise ValueError(f"this function takes Records, sweep, redrive or skip; got {', '.join(event) or 'nothing'}")
 
 
-def _project(messages: list[Message]) -> dict[str, Any]:
+def _project(records: list[Delivered]) -> dict[str, Any]:
     batch = Batch(log)
-    groups: dict[str, list[tuple[Message, Envelope]]] = {}
-    for message in messages:
-        batch.attempt([message], lambda message=message: _group(groups, message))
+    groups: dict[str, list[tuple[Delivered, Envelope]]] = {}
+    for record in records:
+        batch.attempt(record, lambda record=record: _group(groups, record))
     for group in groups.values():
-        batch.attempt([message for message, _ in group], lambda group=group: _advance([e for _, e in group]))
+        batch.together([record for record, _ in group], lambda group=group: _advance([e for _, e in group]))
     return batch.answer
 
 
-def _group(groups: dict[str, list[tuple[Message, Envelope]]], message: Message) -> None:
-    envelope = envelope_of(message)
-    groups.setdefault(envelope.stream.key, []).append((message, envelope))
+def _group(groups: dict[str, list[tuple[Delivered, Envelope]]], record: Delivered) -> None:
+    envelope = envelope_of(record)
+    groups.setdefault(envelope.stream.key, []).append((record, envelope))
 
 
 def _advance(envelopes: list[Envelope]) -> None:

@@ -29,7 +29,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     metrics.flush_metrics()
     if stopped is None:
         return {"batchItemFailures": []}
-    log.error("the bus did not take everything", stopped_at=stopped, records=len(records))
+    log.error("the road did not take everything", stopped_at=stopped, records=len(records))
     return {"batchItemFailures": [{"itemIdentifier": stopped}]}
 
 

@@ -11,7 +11,7 @@ from local.emulator import Emulator
 from local.event_sources import EventSource, Faults, QueueOptions, QueueSource, StreamOptions, StreamSource, stop_all
 
 from .consuming import FUNCTION_ARN
-from .origins import Consume, Queue, Stream
+from .origins import Consume, DataStream, Queue, Stream
 
 
 @pytest.fixture
@@ -28,9 +28,14 @@ def bucket(emulator: Emulator) -> str:
     return name
 
 
-@pytest.fixture
-def stream(emulator: Emulator, credentials: Credentials, table: str, bucket: str) -> Stream:
-    return Stream(emulator, credentials, table, bucket)
+@pytest.fixture(params=["table", "kinesis"])
+def stream(
+    request: pytest.FixtureRequest, emulator: Emulator, credentials: Credentials, table: str, bucket: str
+) -> Stream | DataStream:
+    """Both kinds are read, and fail, by the same rules."""
+    if request.param == "table":
+        return Stream(emulator, credentials, table, bucket)
+    return DataStream(emulator, credentials, bucket)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A function that only remembers what it is called with, and the answers it may give."""
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -34,6 +35,8 @@ class Consumer:
 
 
 def key_of(record: dict[str, Any]) -> str:
+    if "kinesis" in record:
+        return json.loads(base64.b64decode(record["kinesis"]["data"]))["key"]
     return record["body"] if "body" in record else record["dynamodb"]["Keys"]["pk"]["S"]
 
 

@@ -1,4 +1,4 @@
-"""What a source reads: a table's stream, a queue."""
+"""What a source reads: a table's stream, a data stream, a queue."""
 
 import json
 import uuid
@@ -15,6 +15,10 @@ from ..conftest import allow, make_role
 class Stream:
     """A table, its stream, and a role that may read exactly that."""
 
+    service = "dynamodbstreams"
+    batch_info = "DDBStreamBatchInfo"
+    first_call = "dynamodb:DescribeStream"
+
     def __init__(self, emulator: Emulator, credentials: Credentials, table: str, bucket: str) -> None:
         self.table = table
         self.dynamodb = emulator.client("dynamodb")
@@ -26,6 +30,28 @@ class Stream:
     def put(self, *keys: str, **attributes: Any) -> None:
         for key in keys:
             self.dynamodb.put_item(TableName=self.table, Item={"pk": {"S": key}, **attributes})
+
+
+class DataStream:
+    """A Kinesis stream, and a role that may read exactly that."""
+
+    service = "kinesis"
+    batch_info = "KinesisBatchInfo"
+    first_call = "kinesis:ListShards"
+
+    def __init__(self, emulator: Emulator, credentials: Credentials, bucket: str, shards: int = 1) -> None:
+        self.kinesis = emulator.client("kinesis")
+        self.name = f"stream-{uuid.uuid4().hex}"
+        self.kinesis.create_stream(StreamName=self.name, ShardCount=shards)
+        self.arn = self.kinesis.describe_stream_summary(StreamName=self.name)["StreamDescriptionSummary"]["StreamARN"]
+        read = ["kinesis:ListShards", "kinesis:GetShardIterator", "kinesis:GetRecords"]
+        put = allow(["s3:PutObject"], [f"arn:aws:s3:::{bucket}/*"])
+        self.clients = credentials.clients(make_role(emulator, allow(read, [self.arn]), put))
+
+    def put(self, *keys: str, partition: str = "p", **more: Any) -> None:
+        for key in keys:
+            data = json.dumps({"key": key, **more}).encode()
+            self.kinesis.put_record(StreamARN=self.arn, PartitionKey=partition, Data=data)
 
 
 Read = Callable[..., StreamSource]

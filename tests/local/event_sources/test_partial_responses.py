@@ -2,6 +2,7 @@
 
 import pytest
 
+from local.event_sources.records import sequence_number
 from local.invocation import Invocation
 
 from .consuming import OK, Consumer, key_of, partial
@@ -32,7 +33,7 @@ def test_a_partial_failure_counts_as_a_try(stream: Stream, read: Read) -> None:
 
 
 def number(consumer: Consumer, key: str) -> str:
-    return next(r["dynamodb"]["SequenceNumber"] for r in reversed(consumer.records) if key_of(r) == key)
+    return next(sequence_number(r) for r in reversed(consumer.records) if key_of(r) == key)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def test_a_stream_window_gathers_a_batch(stream: Stream, read: Read) -> None:
     def watched(service: str) -> Any:
         """Tells when records have been read."""
         client = clients(service)
-        if service == "dynamodbstreams":
+        if service == stream.service:
             get = client.get_records
 
             def get_records(**arguments: Any) -> Any:

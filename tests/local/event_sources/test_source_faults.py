@@ -57,6 +57,7 @@ def test_a_queue_under_faults_delivers_everything_out_of_order_and_twice(queue: 
     assert {record["attributes"]["ApproximateReceiveCount"] for record in consumer.records} == {"1"}
 
 
+@pytest.mark.parametrize("stream", ["table"], indirect=True)
 def test_crashes_lose_nothing(
     stream: Stream, queue: Queue, read: Read, consume: Consume, function: Callable[..., Function], tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from local.emulator import Emulator
 from local.event_sources import EventSourceProblem
+from local.event_sources.records import sequence_number
 from local.invocation import Invocation
 
 from .consuming import FAILED, FUNCTION_ARN, OK, Consumer, key_of, poison
@@ -64,14 +65,14 @@ def test_what_is_given_up_goes_to_the_bucket_with_its_payload(
     assert source.idle.wait()
     [(key, found)] = objects(emulator, bucket, mapping)
     sent = next(record for record in consumer.records if key_of(record) == "b")
-    sequence = sent["dynamodb"]["SequenceNumber"]
+    sequence = sequence_number(sent)
     [shard] = source.checkpoint
     assert json.loads(found.pop("payload")) == {"Records": [sent]}
     timestamp = found.pop("timestamp")
     day = timestamp[:10].replace("-", "/")
     assert key.startswith(f"aws/lambda/{mapping}/{shard}/{day}/{timestamp[:10]}T")
-    arrived = found["DDBStreamBatchInfo"].pop("approximateArrivalOfFirstRecord")
-    assert arrived == found["DDBStreamBatchInfo"].pop("approximateArrivalOfLastRecord")
+    arrived = found[stream.batch_info].pop("approximateArrivalOfFirstRecord")
+    assert arrived == found[stream.batch_info].pop("approximateArrivalOfLastRecord")
     assert arrived.endswith("Z")
     assert found == {
         "requestContext": {
@@ -82,7 +83,7 @@ def test_what_is_given_up_goes_to_the_bucket_with_its_payload(
         },
         "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
         "version": "1.0",
-        "DDBStreamBatchInfo": {
+        stream.batch_info: {
             "shardId": shard,
             "startSequenceNumber": sequence,
             "endSequenceNumber": sequence,
@@ -112,11 +113,12 @@ def test_records_that_are_too_old_are_given_up_without_a_call(
 def test_a_destination_that_refuses_is_told_and_nothing_is_dropped(
     emulator: Emulator, stream: Stream, read: Read
 ) -> None:
-    emulator.client("s3").create_bucket(Bucket="of-another")
+    another = f"of-another-{uuid.uuid4().hex}"
+    emulator.client("s3").create_bucket(Bucket=another)
     mended = threading.Event()
     consumer = Consumer(lambda keys: OK if mended.is_set() else FAILED)
     stream.put("a")
-    source = read(consumer, max_retries=0, on_failure="arn:aws:s3:::of-another")
+    source = read(consumer, max_retries=0, on_failure=f"arn:aws:s3:::{another}")
     with pytest.raises(EventSourceProblem, match="AccessDenied"):
         source.idle.wait()
     mended.set()

@@ -2,6 +2,8 @@
 
 import threading
 
+import pytest
+
 from local.invocation import Invocation
 
 from .consuming import FAILED, OK, Consumer
@@ -19,6 +21,7 @@ def test_a_source_goes_on_where_an_earlier_one_had_come_to(stream: Stream, read:
     assert consumer.seen == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("stream", ["table"], indirect=True)
 def test_a_position_that_the_stream_has_forgotten_means_from_the_start(stream: Stream, read: Read) -> None:
     consumer = Consumer()
     stream.put("a")
