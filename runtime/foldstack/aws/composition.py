@@ -20,6 +20,7 @@ from . import clients
 from .bodies import Bodies
 from .commit_store import DynamoCommitStore
 from .environment import Environment
+from .generations import FEEDERS_LOOK, READERS_LOOK, Generations
 
 if TYPE_CHECKING:
     from .parking import ParkingQueue
@@ -50,11 +51,18 @@ def reactor(env: Environment, service: Service, executor: Executor) -> Reactor:
     return Reactor(service, executor, make_world=make_world, log=partial(_log_rejection, env.service))
 
 
-def views(env: Environment, service: Service, store: CommitStore, tenant: Tenant, token: Token | None) -> "ViewReader":
+def views(
+    env: Environment, store: CommitStore, tenant: Tenant, token: Token | None, generations: Generations
+) -> "ViewReader":
     """The views of one tenant, for one request."""
     from .views import ViewReader
 
-    return ViewReader(view_store(env), store, tenant, token, env.store_epoch)
+    return ViewReader(view_store(env), store, tenant, token, env.store_epoch, generations)
+
+
+def read_generations(env: Environment) -> Generations:
+    """For all requests of a sandbox. Whoever reads may follow a pointer late: what it left is fed until then."""
+    return Generations(lambda: view_store(env), READERS_LOOK, consistent=False)
 
 
 def view_store(env: Environment) -> "DynamoViewStore":
@@ -77,7 +85,15 @@ def projections(env: Environment, service: Service) -> list[Projection]:
 def projector(env: Environment, service: Service) -> "Projector":
     from .projector import Projector
 
-    return Projector(projections(env, service), commit_store(env), view_store(env), parking(env), epoch=env.store_epoch)
+    views = view_store(env)
+    return Projector(
+        projections(env, service),
+        commit_store(env),
+        views,
+        parking(env),
+        generations=Generations(lambda: views, FEEDERS_LOOK),
+        epoch=env.store_epoch,
+    )
 
 
 def sweep(env: Environment, projector: "Projector") -> "Sweep":

@@ -1,6 +1,7 @@
 """Entry point of a projector: commits from its queue, the sweep by the clock, and what a person may order."""
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -8,8 +9,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from ..aws import composition, domain
 from ..aws.environment import Environment
+from ..aws.projector import Outcome
 from ..kernel.envelope import Envelope
 from ..kernel.keys import StreamId
+from ..kernel.projection import Projection
 from . import cold_start
 from .sqs_batch import Batch, Message, envelope_of
 
@@ -24,16 +27,19 @@ projector = composition.projector(environment, domain.load(environment.domain))
 @log.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Takes a batch of SQS; `{"sweep": true, "segment"?, "segments"?}`; `{"redrive": {"projection", "stream"}}`;
-    `{"skip": {"projection", "stream", "who", "why"}}`."""
+    `{"skip": {"projection", "stream", "who", "why"}}`; `{"describe": true}`."""
     if "Records" in event:
         return _project(event["Records"])
     if event.get("sweep"):
         return _sweep(event, context.get_remaining_time_in_millis() / 1000)
     if "redrive" in event:
-        return {"outcome": projector.redrive(*_row(event["redrive"]))}
+        projection, stream = _row(event["redrive"])
+        return {"outcome": _together(projector.redrive(each, stream) for each in projector.fed(projection))}
     if "skip" in event:
         order = event["skip"]
-        return {"outcome": projector.skip(*_row(order), order["who"], order["why"])}
+        return {"outcome": _skip(*_row(order), order["who"], order["why"])}
+    if "describe" in event:
+        return {"code": {name: projection.fingerprint for name, projection in projector.projections.items()}}
     raise ValueError(f"this function takes Records, sweep, redrive or skip; got {', '.join(event) or 'nothing'}")
 
 
@@ -73,7 +79,20 @@ def _sweep(event: dict[str, Any], seconds: float) -> dict[str, Any]:
     return swept._asdict()
 
 
-def _row(order: dict[str, Any]) -> tuple[Any, StreamId]:
+def _skip(projection: Projection, stream: StreamId, who: str, why: str) -> str:
+    """In every generation that is parked there; an error where none is."""
+    fed = projector.fed(projection)
+    parked = [each for each in fed if projector.parked(each, stream)]
+    return _together(projector.skip(each, stream, who, why) for each in parked or fed)
+
+
+def _together(outcomes: Iterable[Outcome]) -> Outcome:
+    """What came of one order in several generations: the one that asks for most."""
+    found = list(outcomes)
+    return next(each for each in ("parked", "written", "unchanged") if each in found)
+
+
+def _row(order: dict[str, Any]) -> tuple[Projection, StreamId]:
     projection = projector.projections.get(order["projection"])
     if projection is None:
         raise ValueError(
