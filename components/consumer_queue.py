@@ -30,7 +30,7 @@ def waiting_queue(scope: Scope, suffix: str) -> aws.sqs.Queue:
 
 
 class ConsumerQueue:
-    """The queue of one function and its dead letters; `url` and `arn` are the queue's."""
+    """The queue of one function and its dead letters; `url`, `arn` and `name` are the queue's."""
 
     def __init__(self, scope: Scope, suffix: str, *, timeout: int, attempts: int, delay: int = 0) -> None:
         """`timeout` is the function's: a message is hidden for six times as long, as Lambda's retries need."""
@@ -51,6 +51,7 @@ class ConsumerQueue:
         )
         self.url = queue.url
         self.arn = queue.arn
+        self.name = queue.name
 
     def subscribe(self, bus_name: pulumi.Input[str], pattern: dict[str, Any]) -> None:
         """Feed the queue with what on the bus matches `pattern`; what cannot be delivered is a dead letter."""

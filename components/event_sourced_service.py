@@ -12,7 +12,7 @@ from .arguments import NAME, Arguments
 from .consumer_queue import ConsumerQueue, commits_of, waiting_queue
 from .domain_source import DomainSource
 from .function import Function
-from .handles import Commands, Domain, Events
+from .handles import Commands, Domain, Events, OperatedService
 from .relay import relay
 from .scope import Operations, Scope, operated
 
@@ -62,6 +62,8 @@ class EventSourcedService(pulumi.ComponentResource):
     """The name of the commit table."""
     event_bus: pulumi.Output[str]
     """The name of the bus its events are published on."""
+    operated: pulumi.Output[OperatedService]
+    """What operates it: export it for the `foldstack` command."""
 
     def __init__(self, name: str, args: EventSourcedServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         arguments = Arguments("EventSourcedService", name, args, EventSourcedServiceArgs)
@@ -129,12 +131,22 @@ class EventSourcedService(pulumi.ComponentResource):
         self.commands = pulumi.Output.from_input(commands)
         self.event_table = commits.name
         self.event_bus = bus.name
+        operated_service: OperatedService = {
+            "variables": {
+                **environment.domain(domain),
+                **environment.commits(events),
+                **environment.publishing(bus.name),
+                **environment.parking(parked.url),
+            }
+        }
+        self.operated = pulumi.Output.from_input(operated_service)
         self.register_outputs(
             {
                 "events": self.events,
                 "commands": self.commands,
                 "event_table": self.event_table,
                 "event_bus": self.event_bus,
+                "operated": self.operated,
             }
         )
 

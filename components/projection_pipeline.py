@@ -7,12 +7,12 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from . import environment, permissions, storage
+from . import alarms, environment, permissions, storage
 from .arguments import Arguments
 from .consumer_queue import ConsumerQueue, commits_of, waiting_queue
 from .event_sourced_service import EVENT_TYPE
 from .function import Function, account_of
-from .handles import Events, Handle, Queries
+from .handles import Events, Handle, OperatedPipeline, Queries
 from .scope import Operations, Scope, operated
 
 VIEW = re.compile(r"[a-z]([a-z0-9_-]{0,22}[a-z0-9])?")
@@ -43,6 +43,8 @@ class ProjectionPipeline(pulumi.ComponentResource):
     """What doors need to read the views: give it to HttpApi."""
     view_tables: pulumi.Output[dict[str, str]]
     """The name of each view's table by the view's name."""
+    operated: pulumi.Output[OperatedPipeline]
+    """What operates it: export it for the `foldstack` command."""
 
     def __init__(self, name: str, args: ProjectionPipelineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         arguments = Arguments("ProjectionPipeline", name, args, ProjectionPipelineArgs)
@@ -69,26 +71,43 @@ class ProjectionPipeline(pulumi.ComponentResource):
             "bodies_bucket_name": source["bodies_bucket_name"],
             "bodies_bucket_arn": source["bodies_bucket_arn"],
         }
-        projector = _projector(scope, source, queries, queue, parked)
+        variables = {
+            **environment.commits(source),
+            **environment.views(source, [queries]),
+            **environment.parking(parked.url),
+            **environment.consuming(name),
+        }
+        projector = _projector(scope, source, queries, queue, parked, variables)
         queue.drain_into(projector)
+        alarms.on_age(scope, "projector-queue", queue.name)
         _sweep(scope, projector, queue, schedule)
 
         self.queries = pulumi.Output.from_input(queries)
         self.view_tables = pulumi.Output.all(**{view: table.name for view, table in tables.items()})
-        self.register_outputs({"queries": self.queries, "view_tables": self.view_tables})
+        operated_pipeline: OperatedPipeline = {
+            "consumer": name,
+            "projector": projector.name,
+            "queue_url": queue.url,
+            "variables": {**environment.domain(source["domain"]), **variables},
+        }
+        self.operated = pulumi.Output.from_input(operated_pipeline)
+        self.register_outputs({"queries": self.queries, "view_tables": self.view_tables, "operated": self.operated})
 
 
-def _projector(scope: Scope, source: Handle, queries: Queries, queue: ConsumerQueue, parked: aws.sqs.Queue) -> Function:
+def _projector(
+    scope: Scope,
+    source: Handle,
+    queries: Queries,
+    queue: ConsumerQueue,
+    parked: aws.sqs.Queue,
+    variables: environment.Variables,
+) -> Function:
     return Function(
         scope,
         "projector",
         handler="foldstack.handlers.projector.handler",
         domain=source["domain"],
-        variables={
-            **environment.commits(source),
-            **environment.views(source, [queries]),
-            **environment.parking(parked.url),
-        },
+        variables=variables,
         statements=[
             *permissions.sweep_commits(source),
             *permissions.write_views(queries),

@@ -52,10 +52,10 @@ def idle(graph):
 
 
 def test_a_stack_at_rest_costs_less_than_five_dollars_a_month():
-    assert 2 < idle(shop("dev")) < 3
+    assert 2 < idle(shop("dev")) < 4
     assert idle(shop("dev", splitRouter=True)) < 5
 
 
 def test_alarms_are_counted():
-    assert len(shop("dev").of("aws:cloudwatch/metricAlarm:MetricAlarm")) == 16
-    assert len(shop("dev", splitRouter=True).of("aws:cloudwatch/metricAlarm:MetricAlarm")) == 18
+    assert len(shop("dev").of("aws:cloudwatch/metricAlarm:MetricAlarm")) == 17
+    assert len(shop("dev", splitRouter=True).of("aws:cloudwatch/metricAlarm:MetricAlarm")) == 19

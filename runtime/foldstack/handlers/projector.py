@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -50,11 +51,23 @@ def _project(messages: list[Message]) -> dict[str, Any]:
         batch.attempt([message], lambda message=message: _group(groups, message))
     for group in groups.values():
         batch.attempt([message for message, _ in group], lambda group=group: _advance([e for _, e in group]))
+    _measure([envelope for group in groups.values() for _, envelope in group if not envelope.replay])
     return batch.answer
+
+
+def _measure(envelopes: list[Envelope]) -> None:
+    """How long ago the oldest of them was committed, now that it can be read."""
+    if envelopes:
+        oldest = datetime.fromisoformat(min(envelope.time for envelope in envelopes))
+        lag = max(0.0, (datetime.now(UTC) - oldest).total_seconds())
+        metrics.add_metric("ProjectionLag", MetricUnit.Milliseconds, lag * 1000)
+        metrics.flush_metrics()
 
 
 def _group(groups: dict[str, list[tuple[Message, Envelope]]], message: Message) -> None:
     envelope = envelope_of(message)
+    if envelope.replay and environment.consumer not in ("", envelope.replay):
+        return  # what is there is there: it would do no harm, and no good
     groups.setdefault(envelope.stream.key, []).append((message, envelope))
 
 
