@@ -99,6 +99,7 @@ class Parts:
             for stand_in in self.stand_ins.values():
                 stand_in.stop()
             self._stop_started()
+            (self.home / "access.json").unlink(missing_ok=True)
             if keep_data:
                 self._keep()
             else:
@@ -162,7 +163,7 @@ class Parts:
     def _remove(self) -> None:
         for name in ("emulator", "host", "functions"):
             shutil.rmtree(self.home / name, ignore_errors=True)
-        for name in ("state.json", "outputs.json"):
+        for name in ("state.json", "outputs.json", "access.json"):
             (self.home / name).unlink(missing_ok=True)
 
 

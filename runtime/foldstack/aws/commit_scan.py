@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any, NamedTuple, Protocol
 
-from ..kernel.keys import StreamId
+from ..kernel.keys import StreamId, Tenant
 from .bodies import Bodies
 from .commit_item import from_item
 from .store_errors import ask
@@ -50,8 +50,9 @@ class CommitTableScan:
         segment: int = 0,
         segments: int = 1,
         since: str = "",
+        tenant: Tenant | None = None,
     ) -> Scanned:
-        """Commits as items, without their snapshots; those alone that are not older than `since`, RFC 3339 UTC."""
+        """Commits as items, without their snapshots; those alone of `tenant`, and not older than `since`, RFC 3339."""
         found = ask(
             self._client.scan,
             TableName=self._table,
@@ -59,7 +60,7 @@ class CommitTableScan:
             Segment=segment,
             TotalSegments=segments,
             ProjectionExpression=_NO_SNAPSHOT,
-            **_filter(category, types, since),
+            **_filter(category, types, since, tenant),
             **({"ExclusiveStartKey": after} if after else {}),
         )
         return Scanned(found["Items"], found["ScannedCount"], found.get("LastEvaluatedKey"))
@@ -85,7 +86,7 @@ class CommitTableScan:
         return ask(self._client.describe_table, TableName=self._table)["Table"].get("ItemCount", 0)
 
 
-def _filter(category: str | None, types: Collection[str], since: str) -> dict[str, Any]:
+def _filter(category: str | None, types: Collection[str], since: str, tenant: Tenant | None = None) -> dict[str, Any]:
     """Spares the network, not the read units."""
     conditions, values = [], {}
     if category is not None:
@@ -95,6 +96,9 @@ def _filter(category: str | None, types: Collection[str], since: str) -> dict[st
         names = {f":t{n}": {"S": name} for n, name in enumerate(sorted(types))}
         conditions.append("(" + " OR ".join(f"contains(t, {name})" for name in names) + ")")
         values.update(names)
+    if tenant is not None:
+        conditions.append("begins_with(p, :tenant)")
+        values[":tenant"] = {"S": f"{tenant}#"}
     if since:
         conditions.append("d >= :since")
         values[":since"] = {"S": since}

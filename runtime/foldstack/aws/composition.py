@@ -4,8 +4,9 @@ What only some functions have is imported when it is made: a cold start pays for
 """
 
 import logging
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..kernel.decision import Rejection
 from ..kernel.errors import DefinitionError
@@ -25,17 +26,25 @@ from .generations import FEEDERS_LOOK, READERS_LOOK, Generations
 if TYPE_CHECKING:
     from .parking import ParkingQueue
     from .projector import Projector
+    from .rebuild import Rebuild
     from .relay import Relay
     from .sweep import Sweep
+    from .view_operations import OperatedViews
     from .view_store import DynamoViewStore
     from .views import ViewReader
 
+MakeClient = Callable[[str], Any]
 
-def commit_store(env: Environment) -> DynamoCommitStore:
+
+def commit_store(env: Environment, client: MakeClient = clients.client) -> DynamoCommitStore:
     """One without an id table, for a function that only reads commits."""
     ids = env.variables.get("FOLDSTACK_ID_TABLE", "")
-    bodies = Bodies(partial(clients.client, "s3"), env.bodies_bucket)
-    return DynamoCommitStore(clients.commit_table(), env.commit_table, ids, bodies)
+    dynamodb = clients.commit_table() if client is clients.client else client("dynamodb")
+    return DynamoCommitStore(dynamodb, env.commit_table, ids, bodies(env, client))
+
+
+def bodies(env: Environment, client: MakeClient = clients.client) -> Bodies:
+    return Bodies(partial(client, "s3"), env.bodies_bucket)
 
 
 def executor(env: Environment) -> Executor:
@@ -103,16 +112,39 @@ def sweep(env: Environment, projector: "Projector") -> "Sweep":
     return Sweep(projector, heads, view_store(env))
 
 
-def relay(env: Environment) -> "Relay":
+def relay(env: Environment, client: MakeClient = clients.client, replay: str = "") -> "Relay":
     from .relay import Relay
 
-    return Relay(clients.client("events"), env.bus, env.service, parking(env))
+    return Relay(client("events"), env.bus, env.service, parking(env, client), replay=replay)
 
 
-def parking(env: Environment) -> "ParkingQueue":
+def parking(env: Environment, client: MakeClient = clients.client) -> "ParkingQueue":
     from .parking import ParkingQueue
 
-    return ParkingQueue(clients.client("sqs"), env.parked_queue)
+    return ParkingQueue(client("sqs"), env.parked_queue)
+
+
+def view_operations(env: Environment, client: MakeClient) -> "OperatedViews":
+    """The views, for whoever operates them."""
+    from .view_operations import DynamoViewOperations
+
+    return DynamoViewOperations(client("dynamodb"), env.view_tables)
+
+
+def rebuild(
+    env: Environment, service: Service, projection: Projection, client: MakeClient, **options: Any
+) -> "Rebuild":
+    """Of the views of one pipeline; `options` as `Rebuild` takes them."""
+    from .commit_scan import CommitTableScan
+    from .projector import Projector
+    from .rebuild import Rebuild
+
+    views = view_operations(env, client)
+    by_hand = Projector(
+        projections(env, service), commit_store(env, client), views, parking(env, client), epoch=env.store_epoch
+    )
+    scan = CommitTableScan(client("dynamodb"), env.commit_table, bodies(env, client))
+    return Rebuild(projection, scan, views, by_hand, **options)
 
 
 def _log_rejection(service: str, reacted: Reacted) -> None:

@@ -4,11 +4,12 @@ import random
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic_core import to_json
 
+from ..kernel.commit import Commit
 from ..kernel.envelope import Envelope
 from ..kernel.errors import FoldstackError, StoreThrottled, StoreTimeout
 from .commit_item import from_item
@@ -41,7 +42,8 @@ class Outgoing:
 
 
 class Relay:
-    """`events` is an EventBridge client, `source` the service's name; `clock` is in seconds."""
+    """`events` is an EventBridge client, `source` the service's name; `clock` is in seconds. With `replay` the
+    envelopes say that they come again, and which consumer alone is meant."""
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class Relay:
         source: str,
         park: Park,
         *,
+        replay: str = "",
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         rng: random.Random | None = None,
@@ -58,6 +61,7 @@ class Relay:
         self._bus = bus
         self._source = source
         self._park = park
+        self._replay = replay
         self._clock = clock
         self._sleep = sleep
         self._rng = rng or random.Random()
@@ -126,9 +130,9 @@ class Relay:
             commit = from_item(image, lambda tenant, key: _NO_BODY)
             detail = b""
             if "o" not in image:
-                detail = to_json(Envelope.of(commit).to_dict(self._source))
+                detail = self._detail(commit, with_events=True)
             if not detail or len(detail) > MOST_INLINE_BYTES:
-                detail = to_json(Envelope.of(commit, with_events=False).to_dict(self._source))
+                detail = self._detail(commit, with_events=False)
         except _UNREADABLE as error:
             reason = f"not a commit: {type(error).__name__}: {error}"
             self._park("relay", reason[:_LONGEST_REASON], stream=keys["p"]["S"], first=int(keys["s"]["N"]))
@@ -139,6 +143,10 @@ class Relay:
             self._park("relay", reason, stream=commit.stream.key, first=commit.first)
             return None
         return Outgoing(change["SequenceNumber"], commit.stream.key, commit.first, detail.decode(), size)
+
+    def _detail(self, commit: Commit, *, with_events: bool) -> bytes:
+        envelope = replace(Envelope.of(commit, with_events=with_events), replay=self._replay)
+        return to_json(envelope.to_dict(self._source))
 
 
 # A body that lies in S3 stays there: its envelope carries a reference, and each consumer reads the store.
