@@ -49,7 +49,8 @@ class Steps:
         with Bar(self._console) as bar:
             control = self._rebuild(bar).rollback()
         self._console.print(
-            f"{self._name}: generation {control.live} is read again; {control.other} is fed still: --switch, or --cancel"
+            f"{self._name}: generation {control.live} is read again. {control.other} is fed still: --switch has it "
+            "read, --cancel removes it"
         )
 
     def finish(self) -> None:
