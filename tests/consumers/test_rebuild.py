@@ -9,7 +9,7 @@ from foldstack.aws.commit_scan import CommitTableScan
 from foldstack.aws.compare import compare
 from foldstack.aws.generations import FEEDERS_LOOK, SETTLED, Generations
 from foldstack.aws.projector import Projector
-from foldstack.aws.rebuild import NotReady, Stopped
+from foldstack.aws.rebuild import NotReady, Rebuild, Stopped
 from foldstack.kernel.errors import OperationRefused, StoreThrottled
 from foldstack.kernel.projection import Projection
 
@@ -232,6 +232,26 @@ def test_a_rebuild_of_other_code_is_not_continued(monkeypatch):
     monkeypatch.setattr(Projection, "fingerprint", "other")
     with pytest.raises(OperationRefused, match="other code"):
         rebuild_of(articles, library.store, views).build()
+
+
+def test_a_rebuild_of_another_epoch_is_not_continued():
+    """A restore came between: what was scanned before may be undone."""
+    library, views = small(), MemoryViewStore()
+    with pytest.raises(NotReady):
+        rebuild_of(articles, library.store, views, lag=lambda: 999).build()
+    after = Rebuild(
+        articles,
+        MemoryScan(library.store),
+        views,
+        projector(library.store, views, epoch=2),
+        clock=lambda: 1e9,
+        settled=0.0,
+    )
+    with pytest.raises(OperationRefused, match="before a restore"):
+        after.build()
+    after.cancel()
+    assert after.build().stage == "built"
+    assert views.read(articles.in_generation(3), A).epoch == 2
 
 
 def test_an_answer_that_was_lost_is_no_other_process():
