@@ -10,6 +10,7 @@ from .store_errors import ask
 
 _MOST_TYPES = 60  # an expression has 300 operators at most
 _NO_SNAPSHOT = "p, s, n, t, v, i, h, c, u, a, d, x, e, b, o"
+_TO_FOLD = "p, s, n, t, v, d, e, b, o"
 
 
 class Scanned(NamedTuple):
@@ -22,7 +23,8 @@ class Scanned(NamedTuple):
 
 class CommitScan(Protocol):
     def page(self, category: str | None, types: Collection[str], after: Any, segment: int, segments: int) -> Scanned:
-        """Commits of a category, None for all, with one of `types`, none for all; read consistently."""
+        """Commits of a category, None for all, with one of `types`, none for all; read consistently. Only what a
+        projection needs is in them: who commanded what is not."""
         ...
 
     def estimate(self) -> int:
@@ -39,7 +41,7 @@ class CommitTableScan:
         self._bodies = bodies
 
     def page(self, category: str | None, types: Collection[str], after: Any, segment: int, segments: int) -> Scanned:
-        found = self.items(category, types, after, segment, segments)
+        found = self._scan(_TO_FOLD, category, types, after, segment, segments, "", None)
         return found._replace(commits=[from_item(item, self._bodies.get) for item in found.commits])
 
     def items(
@@ -47,19 +49,31 @@ class CommitTableScan:
         category: str | None,
         types: Collection[str],
         after: Any,
-        segment: int = 0,
-        segments: int = 1,
+        *,
         since: str = "",
         tenant: Tenant | None = None,
     ) -> Scanned:
         """Commits as items, without their snapshots; those alone of `tenant`, and not older than `since`, RFC 3339."""
+        return self._scan(_NO_SNAPSHOT, category, types, after, 0, 1, since, tenant)
+
+    def _scan(
+        self,
+        attributes: str,
+        category: str | None,
+        types: Collection[str],
+        after: Any,
+        segment: int,
+        segments: int,
+        since: str,
+        tenant: Tenant | None,
+    ) -> Scanned:
         found = ask(
             self._client.scan,
             TableName=self._table,
             ConsistentRead=True,
             Segment=segment,
             TotalSegments=segments,
-            ProjectionExpression=_NO_SNAPSHOT,
+            ProjectionExpression=attributes,
             **_filter(category, types, since, tenant),
             **({"ExclusiveStartKey": after} if after else {}),
         )

@@ -34,17 +34,18 @@ if TYPE_CHECKING:
     from .views import ViewReader
 
 MakeClient = Callable[[str], Any]
+"""Makes clients for whoever is no function; functions take those of their sandbox."""
 
 
-def commit_store(env: Environment, client: MakeClient = clients.client) -> DynamoCommitStore:
+def commit_store(env: Environment, client: MakeClient | None = None) -> DynamoCommitStore:
     """One without an id table, for a function that only reads commits."""
     ids = env.variables.get("FOLDSTACK_ID_TABLE", "")
-    dynamodb = clients.commit_table() if client is clients.client else client("dynamodb")
+    dynamodb = client("dynamodb") if client else clients.commit_table()
     return DynamoCommitStore(dynamodb, env.commit_table, ids, bodies(env, client))
 
 
-def bodies(env: Environment, client: MakeClient = clients.client) -> Bodies:
-    return Bodies(partial(client, "s3"), env.bodies_bucket)
+def bodies(env: Environment, client: MakeClient | None = None) -> Bodies:
+    return Bodies(partial(client or clients.client, "s3"), env.bodies_bucket)
 
 
 def executor(env: Environment) -> Executor:
@@ -112,16 +113,16 @@ def sweep(env: Environment, projector: "Projector") -> "Sweep":
     return Sweep(projector, heads, view_store(env))
 
 
-def relay(env: Environment, client: MakeClient = clients.client, replay: str = "") -> "Relay":
+def relay(env: Environment, client: MakeClient | None = None, replay: str = "") -> "Relay":
     from .relay import Relay
 
-    return Relay(client("events"), env.bus, env.service, parking(env, client), replay=replay)
+    return Relay((client or clients.client)("events"), env.bus, env.service, parking(env, client), replay=replay)
 
 
-def parking(env: Environment, client: MakeClient = clients.client) -> "ParkingQueue":
+def parking(env: Environment, client: MakeClient | None = None) -> "ParkingQueue":
     from .parking import ParkingQueue
 
-    return ParkingQueue(client("sqs"), env.parked_queue)
+    return ParkingQueue((client or clients.client)("sqs"), env.parked_queue)
 
 
 def view_operations(env: Environment, client: MakeClient) -> "OperatedViews":
