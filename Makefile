@@ -29,6 +29,7 @@ bench:       ## each number against its peer, in the same run
 	@$(PYTHON) bootstrap.py
 	$(BIN)/python -m benchmarks commands $(ARGS)
 	$(BIN)/python -m benchmarks coldstart $(ARGS)
+	$(BIN)/python -m benchmarks rebuild $(ARGS)
 
 install:     ## only the environment
 	@$(PYTHON) bootstrap.py

@@ -27,6 +27,7 @@ shop = EventSourcedService(
         "secret_values": {"paymentProviderKey": payment_provider_key} if payment_provider_key else {},
         "road": config.require("road"),
         "effect_types": ["PurchaseBegan", "PurchaseDeclined", "PurchasePaid", "ReservationClaimed"],
+        "store_epoch": config.require_int("storeEpoch"),
         "effect_delay_seconds": config.require_int("effectDelaySeconds"),
         "target": config.require("target"),
         "precompile": config.require_bool("precompile"),
@@ -55,3 +56,4 @@ pulumi.export("eventTable", shop.event_table)
 pulumi.export("eventBus", shop.event_bus)
 pulumi.export("viewTables", views.view_tables)
 pulumi.export("paymentProviderUrl", payment_provider_url)
+pulumi.export("operated", {"service": shop.operated, "pipelines": [views.operated]})

@@ -66,7 +66,24 @@ def _local_up(scale: Scale) -> Results:
     return {"local_up": program_time.local_up(**scale.options())}
 
 
+def _rebuild(scale: Scale) -> Results:
+    from . import rebuild
+
+    size = {"events": scale.size} if scale.size else {}
+    return {
+        "rebuild_speed": rebuild.speed(**scale.options("events")),
+        "rebuild_under_load": rebuild.under_load(**size),
+    }
+
+
+def _rebuild_memory(scale: Scale) -> Results:
+    from . import rebuild
+
+    return {"rebuild_memory": rebuild.memory(**({"most": scale.size} if scale.size else {}))}
+
+
 SUITES: dict[str, dict[str, Measure]] = {
     "commands": {"capacity": _capacity, "throughput": _throughput, "handler": _handler},
+    "rebuild": {"rebuild": _rebuild, "memory": _rebuild_memory},
     "coldstart": {"imports": _imports, "program": _program, "local_up": _local_up},
 }

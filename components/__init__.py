@@ -3,7 +3,7 @@
 from .arguments import ArgumentError
 from .domain_source import DomainSource
 from .event_sourced_service import EventSourcedService, EventSourcedServiceArgs
-from .handles import Authorizer, Commands, Domain, Events, Queries
+from .handles import Authorizer, Commands, Domain, Events, OperatedPipeline, OperatedService, Queries
 from .http_api import HttpApi, HttpApiArgs
 from .projection_pipeline import ProjectionPipeline, ProjectionPipelineArgs
 from .scope import Operations
@@ -19,6 +19,8 @@ __all__ = [
     "Events",
     "HttpApi",
     "HttpApiArgs",
+    "OperatedPipeline",
+    "OperatedService",
     "Operations",
     "ProjectionPipeline",
     "ProjectionPipelineArgs",

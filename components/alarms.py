@@ -36,6 +36,12 @@ def on_messages(scope: Scope, suffix: str, queue_name: pulumi.Input[str]) -> Non
     )
 
 
+def on_age(scope: Scope, suffix: str, queue_name: pulumi.Input[str]) -> None:
+    """What a queue feeds is five minutes behind."""
+    dimensions = {"QueueName": queue_name}
+    _alarm(scope, f"{suffix}-age", "AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", FIVE_MINUTES, dimensions)
+
+
 def _on_function(
     scope: Scope,
     suffix: str,

@@ -33,7 +33,7 @@ def waiting_queue(
 
 
 class ConsumerQueue:
-    """The queue of one function and its dead letters; `url` and `arn` are the queue's."""
+    """The queue of one function and its dead letters; `url`, `arn` and `name` are the queue's."""
 
     def __init__(
         self, scope: Scope, suffix: str, *, timeout: int, attempts: int, delay: int = 0, fifo: bool = False
@@ -60,6 +60,7 @@ class ConsumerQueue:
         )
         self.url = queue.url
         self.arn = queue.arn
+        self.name = queue.name
 
     @property
     def statements(self) -> list[permissions.Statement]:

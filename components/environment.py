@@ -45,6 +45,11 @@ def views(store: Handle, queries: Sequence[Handle]) -> Variables:
     return {"FOLDSTACK_VIEW_TABLES": pulumi.Output.json_dumps(tables, sort_keys=True)}
 
 
+def consuming(name: str) -> Variables:
+    """To know which republished events are meant."""
+    return {"FOLDSTACK_CONSUMER": name}
+
+
 def publishing(bus_arn: pulumi.Input[str]) -> Variables:
     """To publish events: the ARN says on which road."""
     return {"FOLDSTACK_ROAD": bus_arn}

@@ -12,8 +12,8 @@ from .arguments import NAME, Arguments
 from .consumer_queue import ConsumerQueue, waiting_queue
 from .domain_source import DomainSource
 from .function import Function
-from .handles import Commands, Domain, Events
-from .relay import relay
+from .handles import Commands, Domain, Events, OperatedService
+from .relay import publishes, relay
 from .scope import Operations, Scope, operated
 
 SECRET = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
@@ -69,6 +69,8 @@ class EventSourcedService(pulumi.ComponentResource):
     """The name of the commit table."""
     event_bus: pulumi.Output[str]
     """The name of the bus, stream or topic its events are published on."""
+    operated: pulumi.Output[OperatedService]
+    """What operates it: export it for the `foldstack` command."""
 
     def __init__(self, name: str, args: EventSourcedServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         arguments = Arguments("EventSourcedService", name, args, EventSourcedServiceArgs)
@@ -135,6 +137,7 @@ class EventSourcedService(pulumi.ComponentResource):
 
         _commands(scope, commands, commands_queue)
         feed = roads.feed(effects_queue, events, effect_types)
+        publishing = publishes(road, feed, parked)
         relay(scope, domain, road, feed, parked, commits.stream_arn, failures)
         _effects(scope, commands, effects_queue)
 
@@ -142,12 +145,21 @@ class EventSourcedService(pulumi.ComponentResource):
         self.commands = pulumi.Output.from_input(commands)
         self.event_table = commits.name
         self.event_bus = road.bus_name
+        operated_service: OperatedService = {
+            "variables": {
+                **environment.domain(domain),
+                **environment.commits(events),
+                **publishing,
+            }
+        }
+        self.operated = pulumi.Output.from_input(operated_service)
         self.register_outputs(
             {
                 "events": self.events,
                 "commands": self.commands,
                 "event_table": self.event_table,
                 "event_bus": self.event_bus,
+                "operated": self.operated,
             }
         )
 

@@ -92,6 +92,26 @@ class Queries(TypedDict):
     """Its ARN."""
 
 
+class OperatedService(TypedDict):
+    """What the `foldstack` command needs to operate a service."""
+
+    variables: pulumi.Input[Mapping[str, pulumi.Input[str]]]
+    """What its relay and its readers are told: FOLDSTACK_* variables and their values."""
+
+
+class OperatedPipeline(TypedDict):
+    """What the `foldstack` command needs to operate a pipeline."""
+
+    consumer: pulumi.Input[str]
+    """Its name, for events that are republished to it."""
+    projector: pulumi.Input[str]
+    """The name of the projector function: it takes a person's orders too."""
+    queue_url: pulumi.Input[str]
+    """The queue where events wait for it; empty where it reads a stream."""
+    variables: pulumi.Input[Mapping[str, pulumi.Input[str]]]
+    """What its projector is told: FOLDSTACK_* variables and their values."""
+
+
 class Authorizer(TypedDict):
     """Whose tokens an HTTP door accepts."""
 

@@ -12,7 +12,7 @@ from .arguments import Arguments
 from .consumer_queue import waiting_queue
 from .event_sourced_service import EVENT_TYPE
 from .function import Function, account_of
-from .handles import Events, Handle, Queries
+from .handles import Events, Handle, OperatedPipeline, Queries
 from .scope import Operations, Scope, operated
 
 VIEW = re.compile(r"[a-z]([a-z0-9_-]{0,22}[a-z0-9])?")
@@ -46,6 +46,8 @@ class ProjectionPipeline(pulumi.ComponentResource):
     """What doors need to read the views: give it to HttpApi."""
     view_tables: pulumi.Output[dict[str, str]]
     """The name of each view's table by the view's name."""
+    operated: pulumi.Output[OperatedPipeline]
+    """What operates it: export it for the `foldstack` command."""
 
     def __init__(self, name: str, args: ProjectionPipelineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         arguments = Arguments("ProjectionPipeline", name, args, ProjectionPipelineArgs)
@@ -74,28 +76,42 @@ class ProjectionPipeline(pulumi.ComponentResource):
             "bodies_bucket_name": source["bodies_bucket_name"],
             "bodies_bucket_arn": source["bodies_bucket_arn"],
         }
-        projector = _projector(scope, source, queries, consumed, parked)
+        variables = {
+            **environment.commits(source),
+            **environment.views(source, [queries]),
+            **environment.parking(parked.url),
+            **environment.consuming(name),
+        }
+        projector = _projector(scope, source, queries, consumed, parked, variables)
         consumed.drain_into(projector)
         _sweep(scope, projector, schedule)
 
         self.queries = pulumi.Output.from_input(queries)
         self.view_tables = pulumi.Output.all(**{view: table.name for view, table in tables.items()})
-        self.register_outputs({"queries": self.queries, "view_tables": self.view_tables})
+        operated_pipeline: OperatedPipeline = {
+            "consumer": name,
+            "projector": projector.name,
+            "queue_url": consumed.url,
+            "variables": {**environment.domain(source["domain"]), **variables},
+        }
+        self.operated = pulumi.Output.from_input(operated_pipeline)
+        self.register_outputs({"queries": self.queries, "view_tables": self.view_tables, "operated": self.operated})
 
 
 def _projector(
-    scope: Scope, source: Handle, queries: Queries, consumed: roads.Source, parked: aws.sqs.Queue
+    scope: Scope,
+    source: Handle,
+    queries: Queries,
+    consumed: roads.Source,
+    parked: aws.sqs.Queue,
+    variables: environment.Variables,
 ) -> Function:
     return Function(
         scope,
         "projector",
         handler="foldstack.handlers.projector.handler",
         domain=source["domain"],
-        variables={
-            **environment.commits(source),
-            **environment.views(source, [queries]),
-            **environment.parking(parked.url),
-        },
+        variables=variables,
         statements=[
             *permissions.sweep_commits(source),
             *permissions.write_views(queries),

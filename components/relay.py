@@ -19,6 +19,15 @@ COMMITS_WITH_EVENTS = {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"n": {
 """New commits: what has a next version. `exists` holds for leaves alone, so the number inside is named."""
 
 
+def publishes(road: Road, feed: Feed, parked: aws.sqs.Queue) -> environment.Variables:
+    """What is told to a relay, and to whoever publishes as it does."""
+    return {
+        **environment.publishing(road.bus_arn),
+        **environment.parking(parked.url),
+        **(environment.feeding_effects(feed.queue.url, feed.types) if feed.queue else {}),
+    }
+
+
 def relay(
     scope: Scope,
     domain: Handle,
@@ -34,11 +43,7 @@ def relay(
         "relay",
         handler="foldstack.handlers.relay.handler",
         domain=domain,
-        variables={
-            **environment.publishing(road.bus_arn),
-            **environment.parking(parked.url),
-            **(environment.feeding_effects(feed.queue.url, feed.types) if feed.queue else {}),
-        },
+        variables=publishes(road, feed, parked),
         statements=[
             *permissions.read_stream(stream_arn),
             *road.statements,

@@ -190,6 +190,7 @@ class LaptopCloud:
         self._secret_outputs = {k for k, v in exports.items() if _has_secret(v)}
         text = json.dumps(self.shown_outputs, indent=2, sort_keys=True, default=str)
         write_private(self.home / "outputs.json", text + "\n")
+        write_private(self.home / "access.json", json.dumps(self._parts.emulator.access) + "\n")
 
     def _stop(self, keep_data: bool) -> None:
         parts, self._running = self._running, None

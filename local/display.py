@@ -72,8 +72,8 @@ class DeployDisplay:
 
 
 def show_outputs(console: Console, outputs: Mapping[str, Any], endpoint: str) -> None:
-    """The stack's outputs and where AWS's services answer."""
-    rows = [(key, _text(value)) for key, value in sorted(outputs.items())]
+    """The stack's outputs and where AWS's services answer; without `operated`, which is for commands to read."""
+    rows = [(key, _text(value)) for key, value in sorted(outputs.items()) if key != "operated"]
     show_table(console, "outputs", ("output", "value"), [*rows, ("(AWS endpoint)", endpoint)])
 
 

@@ -78,6 +78,16 @@ class Emulator:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def access(self) -> dict[str, str]:
+        """What an AWS client of the account's root is made with, as boto3 calls it; another after each start."""
+        return {
+            "endpoint_url": self.url,
+            "region_name": self.region,
+            "aws_access_key_id": self._root_key,
+            "aws_secret_access_key": "root",
+        }
+
+    @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 

@@ -9,7 +9,7 @@ from typing import IO
 KEPT = "kept.json"
 
 _FOLDERS = ("emulator", "host", "functions")
-_FILES = ("state.json", "outputs.json", KEPT, "key")
+_FILES = ("state.json", "outputs.json", "access.json", KEPT, "key")
 
 
 def lock(home: Path) -> IO[str] | None:

@@ -100,6 +100,7 @@ class Parts:
             for stand_in in self.stand_ins.values():
                 stand_in.stop()
             self._stop_started()
+            (self.home / "access.json").unlink(missing_ok=True)
             if keep_data:
                 self._keep()
             else:

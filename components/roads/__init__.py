@@ -5,6 +5,7 @@ from typing import Any
 
 import pulumi
 
+from .. import alarms
 from ..consumer_queue import ConsumerQueue
 from ..handles import Events, Handle
 from ..scope import Scope
@@ -16,7 +17,7 @@ NAMES = ("eventbridge", "kinesis", "sns", "sns-fifo")
 """eventbridge, sns: no order. kinesis, sns-fifo: the events of one stream in their order."""
 
 Source = ConsumerQueue | ConsumerStream
-"""What a function drains: `statements` for its role, and `drain_into(function)`."""
+"""What a function drains: `statements` for its role, `drain_into(function)`, and the `url` of a queue."""
 
 
 def build(scope: Scope, name: str, *, shards: int, retention_hours: int) -> Road:
@@ -38,6 +39,7 @@ def source(scope: Scope, suffix: str, events: Handle, types: list[str], *, timeo
     if name == "kinesis":
         return ConsumerStream(scope, suffix, events, types)
     queue = ConsumerQueue(scope, suffix, timeout=timeout, attempts=attempts, fifo=name == "sns-fifo")
+    alarms.on_age(scope, f"{suffix}-queue", queue.name)
     _subscribe(name, queue, events, types)
     return queue
 

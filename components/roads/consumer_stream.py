@@ -18,6 +18,9 @@ class ConsumerStream:
     """What one function reads of a stream. Its failures go to the bucket of the service, which is there on every
     road: a bucket of its own would hold data, and stand in the way of another road."""
 
+    url = ""
+    """Of a queue: there is none, and nobody counts what waits. The alarm is on the iterator's age."""
+
     def __init__(self, scope: Scope, suffix: str, events: Handle, types: list[str]) -> None:
         self._scope = scope
         self._suffix = suffix

@@ -60,6 +60,17 @@ def test_commands():
     assert all(row["road_write_units"] for row in found["capacity"]["rows"] if row["writes"])
 
 
+@pytest.mark.emulator
+@pytest.mark.long
+def test_rebuild():
+    found = documents("rebuild", "--size", "4000")
+    assert list(found) == ["machine", "rebuild_speed", "rebuild_under_load", "rebuild_memory"]
+    assert found["rebuild_speed"].keys() == COMPARED | {"goal", "met"}
+    (loaded,) = found["rebuild_under_load"]["rows"]
+    assert (loaded["rows"], loaded["differing"]) == (200, 0)
+    assert [row["events"] for row in found["rebuild_memory"]["rows"]] == [1000, 2000, 4000]
+
+
 def test_imports():
     found = documents("coldstart", "--only", "imports")
     assert list(found) == ["machine", "imports", "import_offenders"]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from foldstack.aws.bodies import Bodies
 from foldstack.aws.commit_store import DynamoCommitStore
-from foldstack.aws.view_store import DynamoViewStore
+from foldstack.aws.view_operations import DynamoViewOperations
 
 from local.emulator import Emulator
 
@@ -49,12 +49,14 @@ class Tables:
             self._table(name, p="S", s="S")
         emulator.client("s3").create_bucket(Bucket=self.bucket)
 
-    def views(self) -> DynamoViewStore:
-        return DynamoViewStore(self.dynamodb, self.of_views)
+    def views(self) -> DynamoViewOperations:
+        return DynamoViewOperations(self.dynamodb, self.of_views)
 
     def store(self) -> DynamoCommitStore:
-        bodies = Bodies(lambda: self.emulator.client("s3"), self.bucket)
-        return DynamoCommitStore(self.dynamodb, self.commits, self.ids, bodies)
+        return DynamoCommitStore(self.dynamodb, self.commits, self.ids, self.bodies())
+
+    def bodies(self) -> Bodies:
+        return Bodies(lambda: self.emulator.client("s3"), self.bucket)
 
     def _table(self, name: str, **keys: str) -> None:
         stream = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}}

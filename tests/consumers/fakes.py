@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from foldstack.aws import view_rows
+from foldstack.aws.view_operations import generation_of
 from foldstack.aws.view_rows import Item, LeadRow
 from foldstack.aws.view_store import RowScan, ScannedRow
 from foldstack.kernel.errors import StoreThrottled, StoreTimeout
+from foldstack.kernel.generations import Control
+from foldstack.kernel.keys import StreamId
 
 
 class MemoryViewStore:
@@ -17,6 +20,7 @@ class MemoryViewStore:
     def __init__(self, seed: int = 0) -> None:
         self.items: dict[str, dict[tuple[str, str], Item]] = {}
         self._rng = random.Random(seed)
+        self._controls: dict[tuple[str, int], Control] = {}
         self._positions: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
 
@@ -53,13 +57,46 @@ class MemoryViewStore:
         return found if key is None else {key: found[key]} if key in found else {}
 
     def scan(self, projection, other_than, after) -> RowScan:
-        suffix = f"#{projection.name}#{projection.version}"
+        suffix = view_rows.suffix(projection)
         rows = [
             ScannedRow(p.removesuffix(suffix), id, view_rows.from_item(item))
             for (p, id), item in sorted(self._table(projection).items())
             if p.endswith(suffix) and int(item["e"]["N"]) != other_than
         ]
         return RowScan(rows, None)
+
+    def control(self, projection, consistent=True) -> Control:
+        return self._controls.get((projection.name, projection.version), Control())
+
+    def keep_control(self, projection, before: Control, after: Control) -> bool:
+        with self._lock:
+            if self.control(projection).revision != before.revision:
+                return False
+            self._controls[projection.name, projection.version] = Control.from_dict(after.to_dict())
+        return True
+
+    def read_many(self, projection, streams) -> dict[StreamId, LeadRow]:
+        found = {each: self.read(projection, each) for each in streams}
+        return {stream: lead for stream, lead in found.items() if lead is not None}
+
+    def write_many(self, projection, writes) -> list[bool]:
+        return [self.write(projection, *each) for each in writes]
+
+    def leads(self, projection, after=None, parked=False) -> RowScan:
+        """In pages of a few rows, so that whoever reads them has to go on."""
+        suffix = view_rows.suffix(projection)
+        keys = sorted(key for key in list(self._table(projection)) if key[0].endswith(suffix))
+        start = after or 0
+        page = [(key, view_rows.from_item(self._table(projection)[key])) for key in keys[start : start + 3]]
+        rows = [ScannedRow(p.removesuffix(suffix), id, lead) for (p, id), lead in page if lead.parked or not parked]
+        return RowScan(rows, start + 3 if start + 3 < len(keys) else None)
+
+    def remove(self, projection, keep, latest, after=None):
+        numbers = [(key, generation_of(projection, key[0])) for key in list(self._table(projection))]
+        doomed = [key for key, number in numbers if number and number <= latest and number not in keep]
+        for key in doomed:
+            del self._table(projection)[key]
+        return len(doomed), None
 
     def position(self, sweep):
         return self._positions.get(sweep)

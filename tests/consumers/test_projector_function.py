@@ -1,5 +1,7 @@
 """The projector's entry point: batches, the sweep, and a person's orders."""
 
+import json
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -7,8 +9,9 @@ import pytest
 from foldstack.aws import composition
 from foldstack.aws.sweep import Sweep
 from foldstack.kernel.errors import DefinitionError, StoreThrottled
+from foldstack.kernel.generations import Control, Rebuilding
 
-from .domain import POISONED, Created, Priced, articles
+from .domain import POISONED, Created, Priced, articles, trails
 from .fakes import MemoryViewStore, Parked
 from .functions import Context, bus_message, failed, load, message
 from .library import Library, assert_equals_fold, stream
@@ -108,6 +111,52 @@ def test_a_parked_stream_is_acknowledged_redriven_and_skipped(function):
     assert function({"skip": {**order, "who": "jo", "why": "test"}}) == {"outcome": "written"}
     assert function.views.read(articles, stream("a")).skipped[0].who == "jo"
     assert function({"redrive": order}) == {"outcome": "unchanged"}
+
+
+def begin_rebuild(views) -> None:
+    assert views.keep_control(articles, Control(), Control().begin(Rebuilding("me", 1, "code", ({},)), 0.0))
+
+
+def test_a_generation_that_is_built_is_fed_redriven_skipped_and_swept(function):
+    begin_rebuild(function.views)
+    green = articles.in_generation(2)
+    POISONED.add(("a", 2))
+    commits = [function.library.commit("a", Created(price=Decimal(1), shelf="x"))]
+    commits += [function.library.commit("a", Priced(price=Decimal(n))) for n in (2, 3)]
+    function({"Records": [bus_message(c) for c in commits]})
+    assert [(p["projection"], p["first"]) for p in function.park] == [("articles", 2), ("articles@2", 2)]
+    order = {"projection": "articles", "stream": stream("a").key}
+    assert function({"redrive": order}) == {"outcome": "parked"}
+    assert function({"skip": {**order, "who": "jo", "why": "test"}}) == {"outcome": "written"}
+    assert [function.views.read(each, stream("a")).skipped[0].who for each in (articles, green)] == ["jo", "jo"]
+    POISONED.clear()
+    function.library.commit("b", Created(price=Decimal(1), shelf="x"))
+    assert function({"sweep": True})["healed"] == 3, "two generations of articles, and trails"
+    assert function.views.read(green, stream("b")) == function.views.read(articles, stream("b"))
+
+
+def test_it_says_which_code_it_runs(function):
+    code = function({"describe": True})["code"]
+    assert code == {"articles": articles.fingerprint, "trails": trails.fingerprint}
+    assert all(len(each) == 16 for each in code.values())
+
+
+def test_what_is_republished_to_others_is_left_alone(function, monkeypatch):
+    monkeypatch.setitem(ENVIRONMENT, "CONSUMER", "library-views")
+    commit = function.library.commit("a", Created(price=Decimal(1), shelf="x"))
+    assert failed(function({"Records": [bus_message(commit, replay="effects")]})) == []
+    assert function.views.read(articles, stream("a")) is None
+    assert failed(function({"Records": [bus_message(commit, replay="library-views")]})) == []
+    assert_equals_fold(function.views, function.library.store)
+
+
+def test_the_lag_is_measured_from_the_commit(function, capsys):
+    commit = function.library.commit("a", Created(price=Decimal(1), shelf="x"))
+    now = datetime.now(UTC)
+    message_of = [bus_message(commit, time=(now - timedelta(seconds=90)).isoformat()), bus_message(commit, replay="x")]
+    function({"Records": message_of})
+    (measured,) = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "ProjectionLag" in line]
+    assert measured["ProjectionLag"][0] >= 90_000
 
 
 def test_the_schedule_sweeps(function):

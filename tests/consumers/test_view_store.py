@@ -22,8 +22,8 @@ def lead(cursor: int, epoch: int = 1, row=ROW, sums=None, **more) -> LeadRow:
 
 
 def test_keys_are_those_of_the_contract():
-    assert view_rows.partition(articles, TENANTS[0]) == "acme#articles#1"
-    assert view_rows.totals_partition(trails, TENANTS[0]) == "acme#trails#2#totals"
+    assert view_rows.partition(articles, TENANTS[0]) == "acme#articles#1.1"
+    assert view_rows.totals_partition(trails, TENANTS[0]) == "acme#trails#2.1#totals"
 
 
 def test_a_row_comes_back_as_it_was_written(views):

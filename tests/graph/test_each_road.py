@@ -221,6 +221,31 @@ def test_a_streams_consumer_that_is_five_minutes_behind_raises_an_alarm():
     assert late == {graph.one(FUNCTION, name).outputs["name"] for name in ("shop-relay", "shop-views-projector")}
 
 
+@every
+def test_what_operates_a_pipeline_names_its_queue_where_there_is_one(road):
+    graph = on(road)
+    (pipeline,) = graph.exports["operated"]["pipelines"]
+    ages = {
+        each.inputs["dimensions"]["QueueName"]
+        for each in graph.of(ALARM)
+        if each.inputs["metricName"] == "ApproximateAgeOfOldestMessage"
+    }
+    if road == "kinesis":
+        assert (pipeline["queue_url"], ages) == ("", set())
+        return
+    queue = graph.one(QUEUE, "shop-views-projector-queue").outputs
+    assert (pipeline["queue_url"], ages) == (queue["url"], {queue["name"]})
+
+
+@every
+def test_what_operates_a_service_publishes_as_its_relay_does(road):
+    graph = on(road)
+    operated = graph.exports["operated"]["service"]["variables"]
+    names = ("FOLDSTACK_ROAD", "FOLDSTACK_EFFECTS_QUEUE", "FOLDSTACK_EFFECT_TYPES", "FOLDSTACK_PARKED_QUEUE")
+    relay = variables(graph, "shop-relay")
+    assert {name: operated.get(name) for name in names} == {name: relay.get(name) for name in names}
+
+
 def test_a_streams_consumer_is_given_the_types_it_asks_for():
     def program():
         service = EventSourcedService("orders", {"domain": DOMAIN, "road": "kinesis"})

@@ -79,7 +79,7 @@ def test_a_function_is_told_only_of_what_it_may_touch():
         "shop-commands": commands,
         "shop-relay": everyone | {"FOLDSTACK_ROAD", "FOLDSTACK_PARKED_QUEUE"},
         "shop-effects": commands | {"FOLDSTACK_SECRETS"},
-        "shop-views-projector": store | {"FOLDSTACK_VIEW_TABLES", "FOLDSTACK_PARKED_QUEUE"},
+        "shop-views-projector": store | {"FOLDSTACK_VIEW_TABLES", "FOLDSTACK_PARKED_QUEUE", "FOLDSTACK_CONSUMER"},
         "shop-api-router": requests | {"FOLDSTACK_VIEW_TABLES"},
         "shop-api-commands": requests,
         "shop-api-queries": store | door | {"FOLDSTACK_VIEW_TABLES"},

@@ -56,6 +56,13 @@ def test_a_stream_that_is_five_minutes_behind_raises_an_alarm():
     assert alarm.inputs["statistic"] == "Maximum"
 
 
+def test_a_view_that_is_five_minutes_behind_raises_an_alarm(graph):
+    queue = graph.one("aws:sqs/queue:Queue", "shop-views-projector-queue")
+    (alarm,) = alarms(graph, "ApproximateAgeOfOldestMessage", {"QueueName": queue.outputs["name"]})
+    assert (alarm.inputs["namespace"], alarm.inputs["statistic"]) == ("AWS/SQS", "Maximum")
+    assert alarm.inputs["threshold"] == 300
+
+
 def test_what_should_be_empty_raises_an_alarm_when_it_is_not(graph):
     waiting = [each for each in graph.of("aws:sqs/queue:Queue") if not each.inputs.get("redrivePolicy")]
     assert {each.name for each in waiting} == {

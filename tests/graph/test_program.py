@@ -25,7 +25,7 @@ both = pytest.mark.parametrize("stack", STACKS)
 @both
 def test_the_outputs_are_those_of_the_contract(stack):
     exports = shop(stack).exports
-    assert exports.keys() == {"apiUrl", "eventTable", "eventBus", "viewTables", "paymentProviderUrl"}
+    assert exports.keys() == {"apiUrl", "eventTable", "eventBus", "viewTables", "paymentProviderUrl", "operated"}
     assert exports["viewTables"].keys() == service.projections.keys()
     tables = {each.outputs["name"] for each in shop(stack).of("aws:dynamodb/table:Table")}
     assert {exports["eventTable"], *exports["viewTables"].values()} < tables

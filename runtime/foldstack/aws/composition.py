@@ -4,8 +4,9 @@ What only some functions have is imported when it is made: a cold start pays for
 """
 
 import logging
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..kernel.decision import Rejection
 from ..kernel.errors import ConfigurationError, DefinitionError
@@ -20,22 +21,32 @@ from . import clients
 from .bodies import Bodies
 from .commit_store import DynamoCommitStore
 from .environment import Environment
+from .generations import FEEDERS_LOOK, READERS_LOOK, Generations
 
 if TYPE_CHECKING:
     from .parking import ParkingQueue
     from .projector import Projector
+    from .rebuild import Rebuild
     from .relay import Relay
     from .roads.road import Road
     from .sweep import Sweep
+    from .view_operations import OperatedViews
     from .view_store import DynamoViewStore
     from .views import ViewReader
 
+MakeClient = Callable[[str], Any]
+"""Makes clients for whoever is no function; functions take those of their sandbox."""
 
-def commit_store(env: Environment) -> DynamoCommitStore:
+
+def commit_store(env: Environment, client: MakeClient | None = None) -> DynamoCommitStore:
     """One without an id table, for a function that only reads commits."""
     ids = env.variables.get("FOLDSTACK_ID_TABLE", "")
-    bodies = Bodies(partial(clients.client, "s3"), env.bodies_bucket)
-    return DynamoCommitStore(clients.commit_table(), env.commit_table, ids, bodies)
+    dynamodb = client("dynamodb") if client else clients.commit_table()
+    return DynamoCommitStore(dynamodb, env.commit_table, ids, bodies(env, client))
+
+
+def bodies(env: Environment, client: MakeClient | None = None) -> Bodies:
+    return Bodies(partial(client or clients.client, "s3"), env.bodies_bucket)
 
 
 def executor(env: Environment) -> Executor:
@@ -51,11 +62,18 @@ def reactor(env: Environment, service: Service, executor: Executor) -> Reactor:
     return Reactor(service, executor, make_world=make_world, log=partial(_log_rejection, env.service))
 
 
-def views(env: Environment, service: Service, store: CommitStore, tenant: Tenant, token: Token | None) -> "ViewReader":
+def views(
+    env: Environment, store: CommitStore, tenant: Tenant, token: Token | None, generations: Generations
+) -> "ViewReader":
     """The views of one tenant, for one request."""
     from .views import ViewReader
 
-    return ViewReader(view_store(env), store, tenant, token, env.store_epoch)
+    return ViewReader(view_store(env), store, tenant, token, env.store_epoch, generations)
+
+
+def read_generations(env: Environment) -> Generations:
+    """For all requests of a sandbox. Whoever reads may follow a pointer late: what it left is fed until then."""
+    return Generations(lambda: view_store(env), READERS_LOOK, consistent=False)
 
 
 def view_store(env: Environment) -> "DynamoViewStore":
@@ -78,7 +96,15 @@ def projections(env: Environment, service: Service) -> list[Projection]:
 def projector(env: Environment, service: Service) -> "Projector":
     from .projector import Projector
 
-    return Projector(projections(env, service), commit_store(env), view_store(env), parking(env), epoch=env.store_epoch)
+    views = view_store(env)
+    return Projector(
+        projections(env, service),
+        commit_store(env),
+        views,
+        parking(env),
+        generations=Generations(lambda: views, FEEDERS_LOOK),
+        epoch=env.store_epoch,
+    )
 
 
 def sweep(env: Environment, projector: "Projector") -> "Sweep":
@@ -88,43 +114,68 @@ def sweep(env: Environment, projector: "Projector") -> "Sweep":
     return Sweep(projector, heads, view_store(env))
 
 
-def relay(env: Environment) -> "Relay":
+def relay(env: Environment, client: MakeClient | None = None, replay: str = "") -> "Relay":
     from .relay import Relay
     from .roads.publisher import Publisher
 
-    park = parking(env)
-    publishers = [Publisher(road(env), park)]
+    park = parking(env, client)
+    publishers = [Publisher(road(env, client), park)]
     if env.effects_queue:
         from .roads.effects_queue import EffectsQueue
 
-        publishers.append(Publisher(EffectsQueue(clients.client("sqs"), env.effects_queue), park, env.effect_types))
-    return Relay(publishers, env.service, park)
+        queue = EffectsQueue((client or clients.client)("sqs"), env.effects_queue)
+        publishers.append(Publisher(queue, park, env.effect_types))
+    return Relay(publishers, env.service, park, replay=replay)
 
 
-def road(env: Environment) -> "Road":
+def road(env: Environment, client: MakeClient | None = None) -> "Road":
     """Where the relay publishes: the service in its ARN says which road that is."""
+    make = client or clients.client
     service = env.road.split(":")[2] if env.road.startswith("arn:") else ""
     if service == "events":
         from .roads.eventbridge import EventBridge
 
-        return EventBridge(clients.client("events"), env.road, env.service)
+        return EventBridge(make("events"), env.road, env.service)
     if service == "kinesis":
         from .roads.kinesis import Kinesis
 
-        return Kinesis(clients.client("kinesis"), env.road)
+        return Kinesis(make("kinesis"), env.road)
     if service == "sns":
         from .roads.sns import Sns
 
-        return Sns(clients.client("sns"), env.road)
+        return Sns(make("sns"), env.road)
     raise ConfigurationError(
         "FOLDSTACK_ROAD", f"must be the ARN of an EventBridge bus, a Kinesis stream or an SNS topic; it is {env.road!r}"
     )
 
 
-def parking(env: Environment) -> "ParkingQueue":
+def parking(env: Environment, client: MakeClient | None = None) -> "ParkingQueue":
     from .parking import ParkingQueue
 
-    return ParkingQueue(clients.client("sqs"), env.parked_queue)
+    return ParkingQueue((client or clients.client)("sqs"), env.parked_queue)
+
+
+def view_operations(env: Environment, client: MakeClient) -> "OperatedViews":
+    """The views, for whoever operates them."""
+    from .view_operations import DynamoViewOperations
+
+    return DynamoViewOperations(client("dynamodb"), env.view_tables)
+
+
+def rebuild(
+    env: Environment, service: Service, projection: Projection, client: MakeClient, **options: Any
+) -> "Rebuild":
+    """Of the views of one pipeline; `options` as `Rebuild` takes them."""
+    from .commit_scan import CommitTableScan
+    from .projector import Projector
+    from .rebuild import Rebuild
+
+    views = view_operations(env, client)
+    by_hand = Projector(
+        projections(env, service), commit_store(env, client), views, parking(env, client), epoch=env.store_epoch
+    )
+    scan = CommitTableScan(client("dynamodb"), env.commit_table, bodies(env, client))
+    return Rebuild(projection, scan, views, by_hand, **options)
 
 
 def _log_rejection(service: str, reacted: Reacted) -> None:

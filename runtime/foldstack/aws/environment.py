@@ -72,6 +72,11 @@ class Environment:
         return self._text("PARKED_QUEUE")
 
     @property
+    def consumer(self) -> str:
+        """The name under which events are republished to this function; of none, it takes them all."""
+        return self._text("CONSUMER", "")
+
+    @property
     def store_epoch(self) -> int:
         """Raised by a restore, which re-uses versions."""
         return int(self._number("STORE_EPOCH", "1", whole=True))

@@ -11,6 +11,7 @@ from ..kernel.errors import Contention, InvalidValue, StoreThrottled, StoreTimeo
 from ..kernel.keys import StreamId
 from ..kernel.projection import Projection, difference
 from ..kernel.store import CommitStore
+from .generations import Generations
 from .parking import Park
 from .view_fold import Fold, Poison
 from .view_rows import LeadRow, Parked, Skipped
@@ -27,7 +28,8 @@ Move = Callable[[Fold], None]
 class Projector:
     """Moves the rows of some projections forward. Any number of projectors may work on the same rows.
 
-    `epoch` is the store's; `park` is told of each stream that data stops. Raises Unavailable where reads, writes
+    `epoch` is the store's; `park` is told of each stream that data stops; `generations` says which generations of
+    the rows are fed, without it those that the projections stand for. Raises Unavailable where reads, writes
     or contention do not allow it now: deliver again.
     """
 
@@ -38,6 +40,7 @@ class Projector:
         views: ViewStore,
         park: Park,
         *,
+        generations: Generations | None = None,
         epoch: int = 1,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
@@ -45,6 +48,7 @@ class Projector:
     ) -> None:
         self.projections = {projection.name: projection for projection in projections}
         self.epoch = epoch
+        self._generations = generations
         self._types = {projection.name: projection.stored_types for projection in self.projections.values()}
         self._commits = commits
         self._views = views
@@ -54,7 +58,8 @@ class Projector:
         self._rng = rng or random.Random()
 
     def project(self, stream: StreamId, envelopes: Iterable[Envelope]) -> dict[str, Outcome]:
-        """Takes in some delivered commits of one stream, in one write a projection. What came of it, by projection."""
+        """Takes in some delivered commits of one stream, in one write a projection and generation. What came of it,
+        by label."""
         in_order = sorted(envelopes, key=lambda envelope: envelope.first)
         outcomes: dict[str, Outcome] = {}
         for name, projection in self.projections.items():
@@ -68,8 +73,18 @@ class Projector:
                     if not fold.more:
                         fold.take(envelope, types, self._commits)
 
-            outcomes[name] = self._advance(projection, stream, take)
+            for generation in self.fed(projection):
+                outcomes[generation.label] = self._advance(generation, stream, take)
         return outcomes
+
+    def fed(self, projection: Projection) -> list[Projection]:
+        """The generations of a projection that are written, the one that is read first."""
+        return [projection] if self._generations is None else self._generations.fed(projection)
+
+    def parked(self, projection: Projection, stream: StreamId) -> bool:
+        """Whether a stream is parked in a generation of a projection."""
+        lead = self._views.read(projection, stream)
+        return lead is not None and lead.parked is not None and lead.epoch == self.epoch
 
     def heal(self, projection: Projection, stream: StreamId) -> Outcome:
         """Brings a row to the tip of its stream. A parked one stays."""
@@ -87,7 +102,7 @@ class Projector:
             )
         lead = self._views.read(projection, stream)
         if lead is None or lead.parked is None or lead.epoch != self.epoch:
-            raise InvalidValue("stream", f"{stream.key} is not parked in {projection.name}: there is nothing to skip")
+            raise InvalidValue("stream", f"{stream.key} is not parked in {projection.label}: there is nothing to skip")
         first = lead.parked.first
         page = self._commits.since(stream, first, limit=1)
         if not page.commits or page.commits[0].first != first:
@@ -149,7 +164,7 @@ class Projector:
         self._park(
             "projection",
             parked.reason,
-            projection=projection.name,
+            projection=projection.label,
             version=projection.version,
             stream=stream.key,
             first=parked.first,

@@ -2,10 +2,13 @@
 
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
+from uuid import uuid4
 
 from pydantic_core import to_json
 
+from ..kernel.commit import Commit, event_id
 from ..kernel.envelope import Envelope
 from ..kernel.errors import FoldstackError, StoreThrottled, StoreTimeout
 from .commit_item import from_item
@@ -26,12 +29,16 @@ class Publishes(Protocol):
 
 
 class Relay:
-    """`source` is the service's name; each of `publishers` is given all commits, one after the other."""
+    """`source` is the service's name; each of `publishers` is given all commits, one after the other. With `replay`
+    the envelopes say that they come again, and which consumer alone is meant."""
 
-    def __init__(self, publishers: Sequence[Publishes], source: str, park: Park) -> None:
+    def __init__(self, publishers: Sequence[Publishes], source: str, park: Park, *, replay: str = "") -> None:
         self._publishers = publishers
         self._source = source
         self._park = park
+        self._replay = replay
+        # A FIFO topic drops for five minutes what has the id of another: what comes again needs one of its own.
+        self._again = f"~{uuid4().hex}" if replay else ""
 
     def relay(self, records: Sequence[Record], until: float) -> str | None:
         """Publishes stream records in their order, until `until` on the clock. Answers the sequence number of the
@@ -61,12 +68,11 @@ class Relay:
         image, keys = change["NewImage"], change["Keys"]
         try:
             commit = from_item(image, lambda tenant, key: _NO_BODY)
-            envelope = Envelope.of(commit, with_events=False)
             document = b""
             if "o" not in image:
-                document = to_json(Envelope.of(commit).to_dict(self._source))
+                document = self._document(commit, with_events=True)
             if not document or len(document) > MOST_INLINE_BYTES:
-                document = to_json(envelope.to_dict(self._source))
+                document = self._document(commit, with_events=False)
         except _UNREADABLE as error:
             reason = f"not a commit: {type(error).__name__}: {error}"
             self._park(
@@ -75,13 +81,17 @@ class Relay:
             return None
         return Outgoing(
             change["SequenceNumber"],
-            envelope.id,
+            f"{event_id(commit.stream, commit.first)}{self._again}",
             commit.stream.key,
-            str(envelope.tenant),
+            str(commit.stream.tenant),
             commit.first,
             commit.types,
             document,
         )
+
+    def _document(self, commit: Commit, *, with_events: bool) -> bytes:
+        envelope = replace(Envelope.of(commit, with_events=with_events), replay=self._replay)
+        return to_json(envelope.to_dict(self._source))
 
 
 # A body that lies in S3 stays there: its envelope carries a reference, and each consumer reads the store.

@@ -12,7 +12,8 @@ from .projector import Projector
 from .store_errors import ask
 from .view_store import ViewStore
 
-Position = dict[str, Any]
+Work = dict[tuple[Projection, StreamId], int]
+"""How far the rows of some streams must be, in a generation of a projection."""
 
 _WORKERS = 8
 _PAGE = 1000
@@ -91,7 +92,8 @@ class Sweep:
         least one page, so that it always gets on."""
         name = f"{segment}/{segments}"
         position = self._views.position(name)
-        phases = ["commits", *(self._projector.projections if self._projector.epoch > 1 and segment == 0 else ())]
+        fed = {each.label: each for name in self._projector.projections.values() for each in self._projector.fed(name)}
+        phases = ["commits", *(fed if self._projector.epoch > 1 and segment == 0 else ())]
         phase, after = (position["phase"], position["after"]) if position else (phases[0], None)
         if phase not in phases:
             phase, after = phases[0], None
@@ -99,9 +101,9 @@ class Sweep:
         for current in phases[phases.index(phase) :]:
             while True:
                 if current == "commits":
-                    work, after = self._of_commits(after, segment, segments)
+                    work, after = self._of_commits(list(fed.values()), after, segment, segments)
                 else:
-                    work, after = self._of_rows(self._projector.projections[current], after)
+                    work, after = self._of_rows(fed[current], after)
                 swept = self._check(work, swept)
                 if after is None:
                     break
@@ -111,27 +113,27 @@ class Sweep:
         self._views.keep_position(name, None)
         return swept._replace(done=True)
 
-    def _of_commits(self, after: Any, segment: int, segments: int) -> tuple[dict[Any, int], Any]:
-        """Rows that some commits must have reached: {(projection name, stream): next}. No need to know a stream's
+    def _of_commits(self, fed: list[Projection], after: Any, segment: int, segments: int) -> tuple[Work, Any]:
+        """Rows that some commits must have reached. No need to know a stream's
         tip: each of its commits is compared, on whatever page it is."""
         heads, after = self._heads.page(after, segment, segments)
-        work: dict[tuple[str, StreamId], int] = {}
-        for projection in self._projector.projections.values():
+        work: Work = {}
+        for projection in fed:
             types = projection.stored_types
             for head in heads:
                 if head.stream.category == projection.of.category and not types.isdisjoint(head.types):
-                    key = projection.name, head.stream
+                    key = projection, head.stream
                     work[key] = max(head.next, work.get(key, 0))
         return work, after
 
-    def _of_rows(self, projection: Projection, after: Any) -> tuple[dict[Any, int], Any]:
+    def _of_rows(self, projection: Projection, after: Any) -> tuple[Work, Any]:
         """Rows of another epoch: their streams may not even be there any more."""
         found = self._views.scan(projection, self._projector.epoch, after)
         category = projection.of.category
-        work = {(projection.name, StreamId(Tenant(r.tenant), category, r.id)): 1 for r in found.rows}
+        work = {(projection, StreamId(Tenant(r.tenant), category, r.id)): 1 for r in found.rows}
         return work, found.after
 
-    def _check(self, work: dict[tuple[str, StreamId], int], swept: Swept) -> Swept:
+    def _check(self, work: Work, swept: Swept) -> Swept:
         if self._workers > 1:
             with ThreadPoolExecutor(self._workers) as pool:
                 outcomes: Iterable[str] = list(pool.map(self._check_one, work.items()))
@@ -143,9 +145,8 @@ class Sweep:
             **{name: getattr(swept, name) + count for name, count in counts.items()},
         )
 
-    def _check_one(self, row: tuple[tuple[str, StreamId], int]) -> str:
-        (name, stream), reached = row
-        projection = self._projector.projections[name]
+    def _check_one(self, row: tuple[tuple[Projection, StreamId], int]) -> str:
+        (projection, stream), reached = row
         try:
             lead = self._views.read(projection, stream, consistent=False)
             if lead is not None and lead.epoch == self._projector.epoch and lead.cursor >= reached:

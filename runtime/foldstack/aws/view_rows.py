@@ -1,9 +1,10 @@
 """Rows of a view table as items: one lead row a stream, which holds the row and its cursor, and shards of totals.
 
-| key                                                 | item                                                       |
-|-----------------------------------------------------|------------------------------------------------------------|
-| p `tenant#projection#version`, s stream id          | n cursor, e epoch, row, dead, sums, parked, skipped        |
-| p `tenant#projection#version#totals`, s `key#shard` | `f.` + field: this shard's part of the sum                 |
+| key                                                        | item                                                |
+|------------------------------------------------------------|-----------------------------------------------------|
+| p `tenant#projection#version.generation`, s stream id      | n cursor, e epoch, row, dead, sums, parked, skipped |
+| p `tenant#projection#version.generation#totals`, s `key#shard` | `f.` + field: this shard's part of the sum      |
+| p `#control`, s `projection#version`                       | at: the view's `Control` as JSON, r its revision    |
 
 `row` is a native map: numbers are N, decimals and times text, as the row model writes them to JSON.
 """
@@ -63,8 +64,13 @@ class LeadRow(NamedTuple):
     skipped: tuple[Skipped, ...] = ()
 
 
+def suffix(projection: Projection) -> str:
+    """What follows the tenant in the keys of one generation."""
+    return f"#{projection.name}#{projection.version}.{projection.generation}"
+
+
 def partition(projection: Projection, tenant: Tenant) -> str:
-    return f"{tenant}#{projection.name}#{projection.version}"
+    return f"{tenant}{suffix(projection)}"
 
 
 def totals_partition(projection: Projection, tenant: Tenant) -> str:
@@ -102,9 +108,14 @@ def sums_of(contribution: Contribution) -> Contribution:
 
 def check_size(lead: LeadRow) -> None:
     """Raises ValueError for a row that is too large for an item."""
-    size = _size({"M": lead.row or {}}) + _size(_attribute_of_sums(lead.sums))
+    size = size_of(lead)
     if size > MOST_ITEM_BYTES - _SPARE_BYTES:
         raise ValueError(f"the row has {size} bytes; an item holds {MOST_ITEM_BYTES}: keep less in one row")
+
+
+def size_of(lead: LeadRow) -> int:
+    """Bytes of its item, about."""
+    return _size({"M": lead.row or {}}) + _size(_attribute_of_sums(lead.sums))
 
 
 def to_item(partition: str, id: str, lead: LeadRow) -> Item:

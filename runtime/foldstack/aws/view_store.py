@@ -8,9 +8,11 @@ from typing import Any, NamedTuple, Protocol
 from botocore.exceptions import ClientError
 
 from ..kernel.errors import DefinitionError, StoreThrottled
+from ..kernel.generations import Control
 from ..kernel.keys import StreamId, Tenant
 from ..kernel.projection import Number, Projection
 from . import view_rows
+from .generations import ControlStore
 from .store_errors import NOT_DONE, ask, error_code
 from .view_rows import Item, LeadRow
 
@@ -34,8 +36,9 @@ class RowScan(NamedTuple):
     after: Item | None
 
 
-class ViewStore(Protocol):
-    """What projectors write and readers read. Raises StoreTimeout (it may be done) or StoreThrottled (it is not)."""
+class ViewStore(ControlStore, Protocol):
+    """What projectors write and readers read: rows of the generation that a projection stands for. Raises
+    StoreTimeout (it may be done) or StoreThrottled (it is not)."""
 
     def read(self, projection: Projection, stream: StreamId, consistent: bool = True) -> LeadRow | None:
         """The lead row of one stream."""
@@ -91,7 +94,7 @@ class DynamoViewStore:
     ) -> bool:
         table = self._table(projection)
         item = view_rows.to_item(view_rows.partition(projection, stream.tenant), stream.id, after)
-        put = {"TableName": table, "Item": item, **_unchanged(before)}
+        put = {"TableName": table, "Item": item, **unchanged(before)}
         try:
             if not changes:
                 ask(self._client.put_item, **put)
@@ -139,7 +142,7 @@ class DynamoViewStore:
         return found if key is None else {key: found[key]} if key in found else {}
 
     def scan(self, projection: Projection, other_than: int, after: Item | None) -> RowScan:
-        suffix = f"#{projection.name}#{projection.version}"
+        suffix = view_rows.suffix(projection)
         more = {"ExclusiveStartKey": after} if after else {}
         found = ask(
             self._client.scan,
@@ -165,6 +168,26 @@ class DynamoViewStore:
         else:
             item = {**_sweep_key(sweep), "at": {"S": json.dumps(position)}}
             ask(self._client.put_item, TableName=self._first_table(), Item=item)
+
+    def control(self, projection: Projection, consistent: bool = True) -> Control:
+        key = _control_key(projection)
+        found = ask(self._client.get_item, TableName=self._table(projection), Key=key, ConsistentRead=consistent)
+        return Control.from_dict(json.loads(found["Item"]["at"]["S"])) if "Item" in found else Control()
+
+    def keep_control(self, projection: Projection, before: Control, after: Control) -> bool:
+        at, revision = {"S": json.dumps(after.to_dict())}, {"N": str(after.revision)}
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(p)"}
+        if before.revision:
+            values = {":r": {"N": str(before.revision)}}
+            condition = {"ConditionExpression": "r = :r", "ExpressionAttributeValues": values}
+        item = {**_control_key(projection), "at": at, "r": revision}
+        try:
+            ask(self._client.put_item, TableName=self._table(projection), Item=item, **condition)
+        except ClientError as error:
+            if _lost(error):
+                return False
+            raise
+        return True
 
     def _query(self, projection: Projection, **query: Any) -> Iterator[Item]:
         query["TableName"] = self._table(projection)
@@ -204,7 +227,11 @@ def _sweep_key(sweep: str) -> Item:
     return {"p": {"S": "#sweep"}, "s": {"S": sweep}}  # no tenant's: none is empty
 
 
-def _unchanged(before: LeadRow | None) -> dict[str, Any]:
+def _control_key(projection: Projection) -> Item:
+    return {"p": {"S": "#control"}, "s": {"S": f"{projection.name}#{projection.version}"}}
+
+
+def unchanged(before: LeadRow | None) -> dict[str, Any]:
     """The condition that the row is the one read before: its cursor, and whether it is parked."""
     if before is None:
         return {"ConditionExpression": "attribute_not_exists(p)"}

@@ -16,6 +16,7 @@ from ..kernel.request import ViewPage
 from ..kernel.store import CommitStore
 from ..kernel.token import HEADER, Token
 from . import view_rows
+from .generations import Generations
 from .view_fold import Fold, Poison
 from .view_rows import LeadRow
 from .view_store import ViewStore
@@ -27,13 +28,22 @@ _SUM_ATTEMPTS = 8
 
 
 class ViewReader:
-    """The views of one tenant for one request. Without a token, or with one of another epoch, rows are as the
-    views have them.
+    """The views of one tenant for one request, in the generations that `generations` says. Without a token, or with
+    one of another epoch, rows are as the views have them.
 
     Raises InvalidValue for a token beyond a stream's tip, ViewBehind where a parked stream can't reach it.
     """
 
-    def __init__(self, views: ViewStore, commits: CommitStore, tenant: Tenant, token: Token | None, epoch: int) -> None:
+    def __init__(
+        self,
+        views: ViewStore,
+        commits: CommitStore,
+        tenant: Tenant,
+        token: Token | None,
+        epoch: int,
+        generations: Generations | None = None,
+    ) -> None:
+        self._generations = generations
         self._views = views
         self._commits = commits
         self._tenant = tenant
@@ -42,6 +52,7 @@ class ViewReader:
 
     def get(self, projection: Projection[R], id: str) -> R | None:
         """The row of one stream; None where there is none, or it is deleted."""
+        projection = self._live(projection)
         stream = StreamId.of(self._tenant, projection.of.category, id)
         tip = self._tips.get((stream.category, id))
         if tip is not None:
@@ -51,6 +62,7 @@ class ViewReader:
 
     def page(self, projection: Projection[R], limit: int, after: str | None) -> ViewPage[R]:
         """Up to `limit` rows by id. `after` is `next` of the page before, else InvalidValue."""
+        projection = self._live(projection)
         start = None if after is None else _position(projection, after)
         found = list(islice(self._merged(projection, start, limit + 1), limit + 1))
         more = _sealed(projection, found[limit - 1][0]) if len(found) > limit else None
@@ -58,6 +70,7 @@ class ViewReader:
 
     def total(self, projection: Projection, key: str) -> dict[str, Number]:
         """The sums at a key, over all streams of the tenant; what the token promises is in them."""
+        projection = self._live(projection)
         for _ in range(_SUM_ATTEMPTS):
             ahead = [self._at(projection, stream, tip, True) for stream, tip in self._promised(projection)]
             sums = self._views.totals(projection, self._tenant, key, consistent=bool(ahead)).get(key, {})
@@ -72,7 +85,10 @@ class ViewReader:
 
     def totals(self, projection: Projection) -> dict[str, dict[str, Number]]:
         """All sums by key, as the view has them."""
-        return self._views.totals(projection, self._tenant)
+        return self._views.totals(self._live(projection), self._tenant)
+
+    def _live(self, projection: Projection[R]) -> Projection[R]:
+        return projection if self._generations is None else self._generations.live(projection)
 
     def _merged(self, projection: Projection[R], after: str | None, expected: int) -> Iterator[tuple[str, R]]:
         """Stored rows, with the rows that the token promises in their places."""

@@ -1,6 +1,8 @@
 """Entry point of a projector: commits from the road, the sweep by the clock, and what a person may order."""
 
 import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -8,8 +10,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from ..aws import composition, domain
 from ..aws.environment import Environment
+from ..aws.projector import Outcome
 from ..kernel.envelope import Envelope
 from ..kernel.keys import StreamId
+from ..kernel.projection import Projection
 from . import cold_start
 from .batch import Batch
 from .delivered import Delivered, envelope_of
@@ -25,16 +29,20 @@ projector = composition.projector(environment, domain.load(environment.domain))
 @log.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Takes a batch of SQS or Kinesis; `{"sweep": true, "segment"?, "segments"?}`;
-    `{"redrive": {"projection", "stream"}}`; `{"skip": {"projection", "stream", "who", "why"}}`."""
+    `{"redrive": {"projection", "stream"}}`; `{"skip": {"projection", "stream", "who", "why"}}`;
+    `{"describe": true}`."""
     if "Records" in event:
         return _project(event["Records"])
     if event.get("sweep"):
         return _sweep(event, context.get_remaining_time_in_millis() / 1000)
     if "redrive" in event:
-        return {"outcome": projector.redrive(*_row(event["redrive"]))}
+        projection, stream = _row(event["redrive"])
+        return {"outcome": _together(projector.redrive(each, stream) for each in projector.fed(projection))}
     if "skip" in event:
         order = event["skip"]
-        return {"outcome": projector.skip(*_row(order), order["who"], order["why"])}
+        return {"outcome": _skip(*_row(order), order["who"], order["why"])}
+    if "describe" in event:
+        return {"code": {name: projection.fingerprint for name, projection in projector.projections.items()}}
     raise ValueError(f"this function takes Records, sweep, redrive or skip; got {', '.join(event) or 'nothing'}")
 
 
@@ -45,11 +53,23 @@ def _project(records: list[Delivered]) -> dict[str, Any]:
         batch.attempt(record, lambda record=record: _group(groups, record))
     for group in groups.values():
         batch.together([record for record, _ in group], lambda group=group: _advance([e for _, e in group]))
+    _measure([envelope for group in groups.values() for _, envelope in group if not envelope.replay])
     return batch.answer
+
+
+def _measure(envelopes: list[Envelope]) -> None:
+    """How long ago the oldest of them was committed, now that it can be read."""
+    if envelopes:
+        oldest = datetime.fromisoformat(min(envelope.time for envelope in envelopes))
+        lag = max(0.0, (datetime.now(UTC) - oldest).total_seconds())
+        metrics.add_metric("ProjectionLag", MetricUnit.Milliseconds, lag * 1000)
+        metrics.flush_metrics()
 
 
 def _group(groups: dict[str, list[tuple[Delivered, Envelope]]], record: Delivered) -> None:
     envelope = envelope_of(record)
+    if envelope.replay and environment.consumer not in ("", envelope.replay):
+        return  # what is there is there: it would do no harm, and no good
     groups.setdefault(envelope.stream.key, []).append((record, envelope))
 
 
@@ -74,7 +94,20 @@ def _sweep(event: dict[str, Any], seconds: float) -> dict[str, Any]:
     return swept._asdict()
 
 
-def _row(order: dict[str, Any]) -> tuple[Any, StreamId]:
+def _skip(projection: Projection, stream: StreamId, who: str, why: str) -> str:
+    """In every generation that is parked there; an error where none is."""
+    fed = projector.fed(projection)
+    parked = [each for each in fed if projector.parked(each, stream)]
+    return _together(projector.skip(each, stream, who, why) for each in parked or fed)
+
+
+def _together(outcomes: Iterable[Outcome]) -> Outcome:
+    """What came of one order in several generations: the one that asks for most."""
+    found = list(outcomes)
+    return next(each for each in ("parked", "written", "unchanged") if each in found)
+
+
+def _row(order: dict[str, Any]) -> tuple[Projection, StreamId]:
     projection = projector.projections.get(order["projection"])
     if projection is None:
         raise ValueError(

@@ -13,6 +13,7 @@
     │   └── BrokenChain     a stream's commits do not join; never folded
     ├── KeyReuse            an idempotency key came back with another request (422)
     ├── PreconditionFailed  If-Match names another version (412)
+    ├── OperationRefused    an operator asks for what is not possible as things are
     └── UndecodableEvent    a stored event that this code can't read: poison for a consumer
 
 A refusal by the domain is none of these: it is a `Rejection`, a value (see `decision.py`).
@@ -98,3 +99,7 @@ class PreconditionFailed(FoldstackError):
 
 class UndecodableEvent(FoldstackError):
     """A stored event of an unknown type or of a schema newer than this code."""
+
+
+class OperationRefused(FoldstackError):
+    """What a person who operates the service asks for is not possible now; the message says what is."""

@@ -1,5 +1,7 @@
 """A read model, fed by one kind of stream: `(row, event) -> row`, pure; sums over many streams by contribution."""
 
+import copy
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -7,6 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from .aggregate import Aggregate
 from .errors import DefinitionError
+from .fingerprint import fingerprint
 from .messages import Event, State
 from .upcasting import StoredEvent
 
@@ -45,6 +48,7 @@ class Projection(Generic[R]):
         self.of = of
         self.row_type = row
         self.version = version
+        self.generation = 1
         self._handlers: dict[type[Event], Callable[[R | None, Any, EventMeta], R | None]] = {}
         self._contribute: Callable[[R], Contribution] | None = None
 
@@ -73,6 +77,26 @@ class Projection(Generic[R]):
             raise DefinitionError(f"projection {self.name}: contributes is declared twice")
         self._contribute = contribute
         return contribute
+
+    def in_generation(self, number: int) -> "Projection[R]":
+        """The same projection, of another generation of its rows: views keep them apart."""
+        if number == self.generation:
+            return self
+        other = copy.copy(self)
+        other.generation = number
+        return other
+
+    @property
+    def label(self) -> str:
+        """The name, with the generation where it is not the first: for people, and for keys that must differ."""
+        return self.name if self.generation == 1 else f"{self.name}@{self.generation}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when code that the rows depend on changes."""
+        made_by = [self.row_type, *self._handlers.values(), *filter(None, [self._contribute])]
+        each = [fingerprint(module) for module in sorted({function.__module__ for function in made_by})]
+        return hashlib.sha256("".join(each).encode()).hexdigest()[:16]
 
     @property
     def types(self) -> frozenset[type[Event]]:
