@@ -161,7 +161,7 @@ def speed(rounds: int = 3, events: int = 100_000) -> Comparison:
             goal=10.0,
             notes=(
                 f"{EVENTS_A_STREAM} events to a stream; one at a time is measured on {_ONE_BY_ONE:,} of them",
-                "both wait for the same emulator, one process of Python, whose scan reads the whole table for a page",
+                "both wait for one emulator, a process of Python whose scan looks at the whole table for each page",
             ),
         )
 

@@ -69,7 +69,7 @@ class Journal:
         return [{k: _plain(v) for k, v in item.items()} for page in pages for item in page["Items"]]
 
     def rows(self) -> dict[str, dict]:
-        found = [i for i in self.items() if i["p"] == "acme#entries#1" and "row" in i]
+        found = [i for i in self.items() if i["p"] == "acme#entries#1.1" and "row" in i]
         return {i["s"]: {"text": i["row"]["text"], "stars": int(i["row"]["stars"])} for i in found}
 
     def totals(self) -> dict[str, int]:

@@ -4,6 +4,7 @@ import json
 import re
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,8 @@ def row(client, product: str) -> dict:
 def poison(cloud, tenant: str, product: str) -> None:
     """A first commit that no version of the shop ever wrote: a hold is given back before there is a product."""
     environment = Environment(cloud.outputs["operated"]["service"]["variables"])
-    event = ReservationReleased(reservation_id="nobody's")
+    until = datetime(2026, 1, 1, tzinfo=UTC)
+    event = ReservationReleased(reservation_id="nobody's", quantity=1, expires_at=until, claimed=False)
     bad = Commit(
         stream=StreamId.of(Tenant(tenant), "product", product),
         first=1,
