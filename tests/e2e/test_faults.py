@@ -20,11 +20,14 @@ _plain = TypeDeserializer().deserialize
 class Journal:
     """A cloud of its own, and a model of what it was told."""
 
-    def __init__(self, cloud: LaptopCloud, seed: int) -> None:
-        self.cloud, self.rng = cloud, random.Random(seed)
+    def __init__(self, cloud: LaptopCloud, seed: int, road: str) -> None:
+        self.cloud, self.rng, self.road = cloud, random.Random(seed), road
         self.expected: dict[str, dict] = {}
         self.burnt: set[str] = set()
         self.sent = 0
+
+    def up(self, faults: Faults | None = None, poison: str = "") -> None:
+        self.cloud.up(faults=faults, config={"road": self.road, "poison": poison})
 
     def command(self, kind: str, id: str, **fields) -> None:
         """Executes one command; one whose function was refused or killed is repeated with its key."""
@@ -88,14 +91,14 @@ class Journal:
 
 
 @pytest.fixture
-def journal(tmp_path):
+def journal(tmp_path, road):
     with LaptopCloud(PROGRAM, home=tmp_path) as cloud:
-        yield Journal(cloud, seed=3)
+        yield Journal(cloud, seed=3, road=road)
 
 
 def test_views_equal_the_commands_under_every_fault(journal):
     faults = Faults(11, duplicate=0.3, delay=0.3, delay_seconds=0.5, shuffle=0.5, throttle=0.1, crash=0.08)
-    journal.cloud.up(faults=faults)
+    journal.up(faults)
     journal.histories(12)
     journal.assert_at_rest()
     invoked = sum(source.calls for source in journal.cloud.sources)
@@ -104,7 +107,7 @@ def test_views_equal_the_commands_under_every_fault(journal):
 
 
 def test_poison_stops_one_stream_until_it_is_mended_and_redriven(journal):
-    journal.cloud.up(faults=Faults(5, duplicate=0.2, shuffle=0.3), config={"poison": "bad"})
+    journal.up(Faults(5, duplicate=0.2, shuffle=0.3), poison="bad")
     journal.histories(3)
     journal.command("Write", "sick", text="good")
     journal.cloud.wait_idle(60)
@@ -117,7 +120,7 @@ def test_poison_stops_one_stream_until_it_is_mended_and_redriven(journal):
     assert journal.rows()["sick"] == {"text": "good", "stars": 0}
     assert any(item.get("parked") for item in journal.items() if item["s"] == "sick")
 
-    journal.cloud.up(config={"poison": ""})
+    journal.up()
     redrive = {"redrive": {"projection": "entries", "stream": "acme#entry#sick"}}
     assert journal.cloud.invoke("journal-views-projector", redrive).ok
     journal.assert_at_rest()

@@ -6,12 +6,14 @@ import pulumi
 
 from components import EventSourcedService, Operations, ProjectionPipeline
 
+config = pulumi.Config()
 operations = Operations(removal="destroy")
 journal = EventSourcedService(
     "journal",
     {
         "domain": {"path": str(Path(__file__).resolve().parent), "entry": "diary:service"},
-        "environment": {"POISON": pulumi.Config().require("poison")},
+        "environment": {"POISON": config.require("poison")},
+        "road": config.require("road"),
         "target": "host",
         "operations": operations,
     },
