@@ -72,6 +72,7 @@ def _rebuild(scale: Scale) -> Results:
     size = {"events": scale.size} if scale.size else {}
     return {
         "rebuild_speed": rebuild.speed(**scale.options("events")),
+        "rebuild_processor": rebuild.processor(**scale.options("events")),
         "rebuild_under_load": rebuild.under_load(**size),
     }
 

@@ -64,7 +64,7 @@ def test_commands():
 @pytest.mark.long
 def test_rebuild():
     found = documents("rebuild", "--size", "4000")
-    assert list(found) == ["machine", "rebuild_speed", "rebuild_under_load", "rebuild_memory"]
+    assert list(found) == ["machine", "rebuild_speed", "rebuild_processor", "rebuild_under_load", "rebuild_memory"]
     assert found["rebuild_speed"].keys() == COMPARED | {"goal", "met"}
     (loaded,) = found["rebuild_under_load"]["rows"]
     assert (loaded["rows"], loaded["differing"]) == (200, 0)
