@@ -177,9 +177,9 @@ def test_an_edge_that_aws_would_refuse_is_never_wired(own: Path) -> None:
 
 def test_an_unknown_type_is_refused_before_anything_is_created(own: Path) -> None:
     with (own / "__main__.py").open("a") as program:
-        program.write('\naws.kinesis.Stream("river", shard_count=1)\n')
+        program.write('\naws.ses.EmailIdentity("river", email="a@example.com")\n')
     steps: list[tuple[str, str]] = []
-    with pytest.raises(DeployError, match=r"aws:kinesis/stream:Stream \('river'\)"):
+    with pytest.raises(DeployError, match=r"aws:ses/emailIdentity:EmailIdentity \('river'\)"):
         LaptopCloud(own).up(_Recorded(steps))
     assert steps == []
 
