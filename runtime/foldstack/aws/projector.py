@@ -116,7 +116,7 @@ class Projector:
                 raise Unavailable(f"{stream.key} is in epoch {before.epoch}; this projector, in {self.epoch}, is old")
             if before is not None and before.parked and before.epoch == self.epoch and not unpark:
                 return "parked"
-            fold = Fold(projection, stream, before, self.epoch)
+            fold = Fold(projection, stream, before, self.epoch, self._views.check)
             parked = None
             try:
                 move(fold)

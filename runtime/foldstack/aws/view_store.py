@@ -37,6 +37,10 @@ class RowScan(NamedTuple):
 class ViewStore(Protocol):
     """What projectors write and readers read. Raises StoreTimeout (it may be done) or StoreThrottled (it is not)."""
 
+    def check(self, projection: Projection, lead: LeadRow) -> None:
+        """Raises ValueError or TypeError for a row that can't be written here, ever. No request."""
+        ...
+
     def read(self, projection: Projection, stream: StreamId, consistent: bool = True) -> LeadRow | None:
         """The lead row of one stream."""
         ...
@@ -80,6 +84,9 @@ class DynamoViewStore:
         self._client = client
         self._tables = tables
         self._rng = rng or random.Random()
+
+    def check(self, projection: Projection, lead: LeadRow) -> None:
+        view_rows.check_item(lead)
 
     def read(self, projection: Projection, stream: StreamId, consistent: bool = True) -> LeadRow | None:
         key = {"p": {"S": view_rows.partition(projection, stream.tenant)}, "s": {"S": stream.id}}

@@ -97,7 +97,8 @@ class ViewReader:
 
     def _at(self, projection: Projection[R], stream: StreamId, tip: int, consistent: bool = False) -> Fold[R]:
         """The stream's row at `tip` or later."""
-        fold = Fold(projection, stream, self._views.read(projection, stream, consistent), self._epoch)
+        lead = self._views.read(projection, stream, consistent)
+        fold = Fold(projection, stream, lead, self._epoch, self._views.check)
         if (fold.cursor or 1) < tip:
             self._catch_up(fold, tip)
         return fold
