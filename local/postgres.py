@@ -76,7 +76,7 @@ class Postgres:
 
     def conninfo(self, user: str, password: str) -> str:
         """How a role logs in, as libpq reads it."""
-        return f"host={self.socket} user={user} password={password} dbname={self.database}"
+        return f"host={self.socket} user={user} password={_quoted(password)} dbname={self.database}"
 
     def start(self) -> "Postgres":
         """Start, and wait until the master role can log in."""
@@ -219,6 +219,10 @@ class Postgres:
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-8:] if self.log.exists() else []
         return f"its log {self.log} ends:\n" + "\n".join(lines)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _other_user() -> pwd.struct_passwd:

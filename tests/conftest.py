@@ -7,6 +7,7 @@ import pytest
 
 if TYPE_CHECKING:
     from local.emulator import Emulator
+    from local.postgres import Postgres
 
 
 @pytest.fixture(scope="session")
@@ -16,4 +17,14 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Emulator]":
     from local.emulator import Emulator
 
     with Emulator(tmp_path_factory.mktemp("emulator")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Postgres]":
+    """The laptop cloud's PostgreSQL: one for each test process, shared by its tests."""
+    from local.postgres import Postgres
+
+    home = tmp_path_factory.mktemp("postgres") / "server"
+    with Postgres(home, master="owner", password="owner's", database="views") as running:
         yield running
