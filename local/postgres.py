@@ -143,7 +143,9 @@ class Postgres:
             self._give(password)
             command = [programs / "initdb", "-D", self.data, "--username=postgres", f"--pwfile={password}"]
             command += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync", "--no-instructions"]
-            done = subprocess.run(command, capture_output=True, text=True, cwd=self.data, check=False, **self._as_user())
+            done = subprocess.run(
+                command, capture_output=True, text=True, cwd=self.data, check=False, **self._as_user()
+            )
         if done.returncode:
             raise PostgresError(f"initdb failed with {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
 

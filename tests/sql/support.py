@@ -60,4 +60,3 @@ class Database:
 
 def _kind(projections: Sequence[Projection]) -> tuple[str, ...]:
     return tuple(f"{p.name} {p.version} {id(p.row_type)}" for p in projections)
-

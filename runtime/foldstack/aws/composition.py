@@ -4,7 +4,7 @@ What only some functions have is imported when it is made: a cold start pays for
 """
 
 import logging
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from ..kernel.decision import Rejection
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from .projector import Projector
     from .relay import Relay
     from .roads.road import Road
+    from .sql.statements import Sql
+    from .sql.view_store import SqlViewStore
     from .sweep import Sweep
-    from .view_store import DynamoViewStore
+    from .view_store import ViewStore
     from .views import ViewReader
 
 
@@ -53,39 +55,60 @@ def reactor(env: Environment, service: Service, executor: Executor) -> Reactor:
 
 def views(env: Environment, service: Service, store: CommitStore, tenant: Tenant, token: Token | None) -> "ViewReader":
     """The views of one tenant, for one request."""
+    if env.has_sql:
+        from .sql.views import SqlViews
+
+        return SqlViews(_sql_view_store(env, service), store, tenant, token, env.store_epoch)
     from .views import ViewReader
 
-    return ViewReader(view_store(env), store, tenant, token, env.store_epoch)
+    return ViewReader(view_store(env, service), store, tenant, token, env.store_epoch)
 
 
-def view_store(env: Environment) -> "DynamoViewStore":
+def view_store(env: Environment, service: Service) -> "ViewStore":
+    """In PostgreSQL where the function was given a connection, else in DynamoDB."""
+    if env.has_sql:
+        return _sql_view_store(env, service)
     from .view_store import DynamoViewStore
 
     return DynamoViewStore(clients.client("dynamodb"), env.view_tables)
 
 
+def sql(env: Environment) -> "Sql":
+    """Statements as the role whose secret the function was given."""
+    from .sql.data_api import DataApi
+
+    connection = env.sql
+    return DataApi(clients.data_api(), connection.cluster, connection.secret, connection.database)
+
+
 def projections(env: Environment, service: Service) -> list[Projection]:
-    """Those that this function has a table for. Raises DefinitionError for a table of none."""
-    strangers = sorted(env.view_tables.keys() - service.projections.keys())
+    """Those that this function has views of. Raises DefinitionError for a view of none."""
+    names = env.sql.views if env.has_sql else tuple(env.view_tables)
+    strangers = sorted(set(names) - service.projections.keys())
     if strangers:
         raise DefinitionError(
             f"{service.name} has no projection {', '.join(strangers)}; it has "
             f"{', '.join(sorted(service.projections)) or 'none'}: name those in the `views` of the ProjectionPipeline"
         )
-    return [service.projections[name] for name in env.view_tables]
+    return [service.projections[name] for name in names]
 
 
 def projector(env: Environment, service: Service) -> "Projector":
+    parts = projections(env, service), commit_store(env), view_store(env, service), parking(env)
+    if env.has_sql:
+        from .sql.projector import SqlProjector
+
+        return SqlProjector(*parts, epoch=env.store_epoch)
     from .projector import Projector
 
-    return Projector(projections(env, service), commit_store(env), view_store(env), parking(env), epoch=env.store_epoch)
+    return Projector(*parts, epoch=env.store_epoch)
 
 
 def sweep(env: Environment, projector: "Projector") -> "Sweep":
     from .sweep import CommitTableHeads, Sweep
 
     heads = CommitTableHeads(clients.client("dynamodb"), env.commit_table)
-    return Sweep(projector, heads, view_store(env))
+    return Sweep(projector, heads, projector.views)
 
 
 def relay(env: Environment) -> "Relay":
@@ -125,6 +148,14 @@ def parking(env: Environment) -> "ParkingQueue":
     from .parking import ParkingQueue
 
     return ParkingQueue(clients.client("sqs"), env.parked_queue)
+
+
+@cache
+def _sql_view_store(env: Environment, service: Service) -> "SqlViewStore":
+    """One a sandbox: it keeps its statements as they were rendered."""
+    from .sql.view_store import SqlViewStore
+
+    return SqlViewStore(sql(env), env.service, projections(env, service))
 
 
 def _log_rejection(service: str, reacted: Reacted) -> None:

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -47,7 +47,7 @@ class Projector:
         self.epoch = epoch
         self._types = {projection.name: projection.stored_types for projection in self.projections.values()}
         self._commits = commits
-        self._views = views
+        self.views = views
         self._park = park
         self._now = now
         self._sleep = sleep
@@ -55,8 +55,19 @@ class Projector:
 
     def project(self, stream: StreamId, envelopes: Iterable[Envelope]) -> dict[str, Outcome]:
         """Takes in some delivered commits of one stream, in one write a projection. What came of it, by projection."""
+        return {
+            projection.name: self._advance(projection, stream, take)
+            for projection, take in self.concerned(stream, envelopes)
+        }
+
+    def project_together(self, groups: Mapping[str, Sequence[Envelope]]) -> dict[str, dict[str, Outcome]]:
+        """What of a batch, by stream key, could be taken in at once, where the store can do that. The rest is left to
+        `project`."""
+        return {}
+
+    def concerned(self, stream: StreamId, envelopes: Iterable[Envelope]) -> Iterator[tuple[Projection, Move]]:
+        """The projections that some commits of a stream matter to, and what moves a row by them."""
         in_order = sorted(envelopes, key=lambda envelope: envelope.first)
-        outcomes: dict[str, Outcome] = {}
         for name, projection in self.projections.items():
             types = self._types[name]
             matter = [envelope for envelope in in_order if not types.isdisjoint(envelope.types)]
@@ -68,8 +79,7 @@ class Projector:
                     if not fold.more:
                         fold.take(envelope, types, self._commits)
 
-            outcomes[name] = self._advance(projection, stream, take)
-        return outcomes
+            yield projection, take
 
     def heal(self, projection: Projection, stream: StreamId) -> Outcome:
         """Brings a row to the tip of its stream. A parked one stays."""
@@ -85,7 +95,7 @@ class Projector:
             raise InvalidValue(
                 "who" if not who else "why", "say it: a skipped commit is missing from the view for good"
             )
-        lead = self._views.read(projection, stream)
+        lead = self.views.read(projection, stream)
         if lead is None or lead.parked is None or lead.epoch != self.epoch:
             raise InvalidValue("stream", f"{stream.key} is not parked in {projection.name}: there is nothing to skip")
         first = lead.parked.first
@@ -111,12 +121,12 @@ class Projector:
         while attempt < _ATTEMPTS:
             if attempt:
                 self._sleep(self._rng.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt)))
-            before = self._views.read(projection, stream)
+            before = self.views.read(projection, stream)
             if before is not None and before.epoch > self.epoch:
                 raise Unavailable(f"{stream.key} is in epoch {before.epoch}; this projector, in {self.epoch}, is old")
             if before is not None and before.parked and before.epoch == self.epoch and not unpark:
                 return "parked"
-            fold = Fold(projection, stream, before, self.epoch, self._views.check)
+            fold = Fold(projection, stream, before, self.epoch, self.views.check)
             parked = None
             try:
                 move(fold)
@@ -143,7 +153,7 @@ class Projector:
 
     def _write(self, projection: Projection, stream: StreamId, before: LeadRow | None, after: LeadRow) -> bool:
         changes = difference(before.sums if before is not None else {}, after.sums)
-        return self._views.write(projection, stream, before, after, changes)
+        return self.views.write(projection, stream, before, after, changes)
 
     def _report(self, projection: Projection, stream: StreamId, parked: Parked) -> None:
         self._park(

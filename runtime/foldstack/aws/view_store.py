@@ -31,7 +31,7 @@ class RowScan(NamedTuple):
     """`after` continues the scan, None at its end."""
 
     rows: list[ScannedRow]
-    after: Item | None
+    after: Any
 
 
 class ViewStore(Protocol):
@@ -64,7 +64,7 @@ class ViewStore(Protocol):
         """The sums by key: all of them, or that of one key where it is not zero."""
         ...
 
-    def scan(self, projection: Projection, other_than: int, after: Item | None) -> RowScan:
+    def scan(self, projection: Projection, other_than: int, after: Any) -> RowScan:
         """Some of all tenants' lead rows that were written in another epoch."""
         ...
 
@@ -145,7 +145,7 @@ class DynamoViewStore:
         found = view_rows.totals_from(items)
         return found if key is None else {key: found[key]} if key in found else {}
 
-    def scan(self, projection: Projection, other_than: int, after: Item | None) -> RowScan:
+    def scan(self, projection: Projection, other_than: int, after: Any) -> RowScan:
         suffix = f"#{projection.name}#{projection.version}"
         more = {"ExclusiveStartKey": after} if after else {}
         found = ask(

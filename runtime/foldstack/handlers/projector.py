@@ -1,6 +1,7 @@
 """Entry point of a projector: commits from the road, the sweep by the clock, and what a person may order."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -43,8 +44,12 @@ def _project(records: list[Delivered]) -> dict[str, Any]:
     groups: dict[str, list[tuple[Delivered, Envelope]]] = {}
     for record in records:
         batch.attempt(record, lambda record=record: _group(groups, record))
-    for group in groups.values():
-        batch.together([record for record, _ in group], lambda group=group: _advance([e for _, e in group]))
+    together = projector.project_together({key: [envelope for _, envelope in group] for key, group in groups.items()})
+    for key, group in groups.items():
+        if key in together:
+            _tell(key, together[key])
+        else:
+            batch.together([record for record, _ in group], lambda group=group: _advance([e for _, e in group]))
     return batch.answer
 
 
@@ -55,9 +60,13 @@ def _group(groups: dict[str, list[tuple[Delivered, Envelope]]], record: Delivere
 
 def _advance(envelopes: list[Envelope]) -> None:
     stream = envelopes[0].stream
-    for name, outcome in projector.project(stream, envelopes).items():
+    _tell(stream.key, projector.project(stream, envelopes))
+
+
+def _tell(stream: str, outcomes: Mapping[str, str]) -> None:
+    for name, outcome in outcomes.items():
         if outcome == "parked":
-            log.error("a stream is parked; its later events wait", projection=name, stream=stream.key)
+            log.error("a stream is parked; its later events wait", projection=name, stream=stream)
 
 
 def _sweep(event: dict[str, Any], seconds: float) -> dict[str, Any]:

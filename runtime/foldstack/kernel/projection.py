@@ -128,8 +128,10 @@ def has_field(model: type[BaseModel], path: str) -> bool:
     field = model.model_fields.get(name)
     if field is None or not rest:
         return field is not None
-    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel) and has_field(
-        field.annotation, rest
+    return (
+        isinstance(field.annotation, type)
+        and issubclass(field.annotation, BaseModel)
+        and has_field(field.annotation, rest)
     )
 
 

@@ -20,7 +20,7 @@ from ...kernel.errors import ConfigurationError, DefinitionError
 from ...kernel.projection import Projection
 from .scram import verifier
 from .statements import Sql, Statement
-from .tables import SETTING, CursorTables, ViewTables, schema_of
+from .tables import SETTING, CursorTables, ViewTables
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _POLICY = "foldstack_tenants"
@@ -86,7 +86,9 @@ class _Migration:
         if not found:
             self._do(sa.DDL(f"CREATE ROLE {_name(login.role)} LOGIN NOINHERIT"))
         elif True in found[0]:
-            raise ConfigurationError(login.role, "is a role that bypasses row-level security: views need one that can't")
+            raise ConfigurationError(
+                login.role, "is a role that bypasses row-level security: views need one that can't"
+            )
         # The password is bound, and is no password but what it is checked by.
         self._ask(sa.select(sa.func.set_config("foldstack.verifier", verifier(login.password), sa.true())))
         secret = "quote_literal(current_setting('foldstack.verifier'))"
@@ -111,9 +113,11 @@ class _Migration:
             return
         self._ddl(f"GRANT SELECT ON {name} TO {reader}")
         secured = _catalog("pg_class", "relrowsecurity", "relforcerowsecurity", relname=table.name).where(
-            sa.column("relnamespace") == sa.select(sa.column("oid")).select_from(
-                sa.table("pg_namespace")
-            ).where(sa.column("nspname") == self._schema).scalar_subquery()
+            sa.column("relnamespace")
+            == sa.select(sa.column("oid"))
+            .select_from(sa.table("pg_namespace"))
+            .where(sa.column("nspname") == self._schema)
+            .scalar_subquery()
         )
         if self._ask(secured)[0] != (True, True):
             self._ddl(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
@@ -130,8 +134,9 @@ class _Migration:
 
     def _columns(self, table: sa.Table) -> dict[str, str]:
         found = self._ask(
-            _catalog("information_schema.columns", "column_name", "data_type")
-            .where(sa.column("table_schema") == self._schema, sa.column("table_name") == table.name)
+            _catalog("information_schema.columns", "column_name", "data_type").where(
+                sa.column("table_schema") == self._schema, sa.column("table_name") == table.name
+            )
         )
         return {str(name): str(kind) for name, kind in found}
 
@@ -142,7 +147,7 @@ class _Migration:
                 name = _DIALECT.identifier_preparer.format_table(table)
                 kind = column.type.compile(dialect=_DIALECT)
                 self._do(sa.DDL(f"ALTER TABLE {name} ADD COLUMN {_name(column.name)} {kind}"))
-            elif there[column.name].upper() != _as_catalog(wanted):
+            elif there[column.name].upper() != wanted:
                 raise DefinitionError(
                     f"{table}.{column.name} is {there[column.name]}, and the row model's field is now {wanted}: "
                     "raise the projection's version, so that its rows are made anew in a table of their own"
@@ -167,15 +172,11 @@ class _Migration:
 
 
 def _catalog(relation: str, *columns: str, **equal: str) -> sa.Select:
+    """Rows of a system catalogue: columns that start with rol or rel are flags, all others text."""
     schema, _, name = relation.rpartition(".")
-    wanted = [sa.cast(sa.column(c), sa.Boolean if c.startswith("rol") or c.startswith("rel") else sa.Text) for c in columns]
+    wanted = [sa.cast(sa.column(c), sa.Boolean if c.startswith(("rol", "rel")) else sa.Text) for c in columns]
     query = sa.select(*(wanted or [sa.literal_column("1")])).select_from(sa.table(name, schema=schema or None))
     return query.where(*(sa.cast(sa.column(column), sa.Text) == value for column, value in equal.items()))
-
-
-def _as_catalog(kind: str) -> str:
-    """A type as the information schema spells it."""
-    return {"TIMESTAMP WITH TIME ZONE": "TIMESTAMP WITH TIME ZONE", "INTEGER": "INTEGER"}.get(kind, kind)
 
 
 def _name(identifier: str) -> str:
@@ -184,8 +185,3 @@ def _name(identifier: str) -> str:
 
 def _literal(text: str) -> str:
     return str(sa.literal(text).compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
-
-
-def schema(service: str) -> str:
-    """The schema of a service's tables."""
-    return schema_of(service)

@@ -145,9 +145,7 @@ class ViewStatements:
             .returning(cursors.c.tenant, cursors.c.id)
             .cte("updated")
         )
-        both = sa.union_all(
-            sa.select(inserted.c.tenant, inserted.c.id), sa.select(updated.c.tenant, updated.c.id)
-        )
+        both = sa.union_all(sa.select(inserted.c.tenant, inserted.c.id), sa.select(updated.c.tenant, updated.c.id))
         return both.cte("won")
 
     def _row_upsert(self, given: sa.CTE, won: sa.CTE) -> sa.CTE:

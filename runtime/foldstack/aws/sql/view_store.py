@@ -2,26 +2,26 @@
 
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ...kernel.errors import DefinitionError, StoreThrottled
+from ...kernel.errors import DefinitionError
 from ...kernel.keys import StreamId, Tenant
 from ...kernel.projection import Number, Projection
 from .. import view_rows
 from ..view_rows import LeadRow, Parked, Skipped
 from ..view_store import Changes, RowScan, ScannedRow
-from .statements import ResultTooLarge, Row, Sql, Statement
-from .tables import CursorTables, ViewTables
-from .view_statements import ViewStatements
 from . import sweep_positions
+from .statements import ResultTooLarge, Row, Sql
+from .tables import CursorTables, ViewTables
+from .view_queries import ViewQueries
+from .view_statements import ViewStatements
 
 MOST_PARAMETER_BYTES = 2_000_000
 """Of a statement's rows, as text: escaped in a request's JSON they stay below the Data API's 4 MiB."""
 
 _LEAST_PAGE, _MOST_PAGE = 25, 500
 _CURSOR_FIELDS = 5
-_KEY_FIELDS = 2
 
 
 class Write(NamedTuple):
@@ -54,6 +54,10 @@ class SqlViewStore:
     def tables(self, projection: Projection) -> ViewTables:
         """Raises DefinitionError for a projection that this function was not given."""
         return self._view(projection).tables
+
+    def queries(self, projection: Projection) -> ViewQueries:
+        """What runs findings; raises DefinitionError likewise."""
+        return self._view(projection).queries
 
     def read(self, projection: Projection, stream: StreamId, consistent: bool = True) -> LeadRow | None:
         return self.read_many(projection, [stream])[0]
@@ -215,6 +219,7 @@ class _View:
     def __init__(self, tables: ViewTables) -> None:
         self.tables = tables
         self.statements = ViewStatements(tables)
+        self.queries = ViewQueries(tables)
 
 
 def _lead(cursor: Sequence[Any], row: dict[str, Any] | None) -> LeadRow:
