@@ -3,10 +3,11 @@
 from .arguments import ArgumentError
 from .domain_source import DomainSource
 from .event_sourced_service import EventSourcedService, EventSourcedServiceArgs
-from .handles import Authorizer, Commands, Domain, Events, Queries
+from .handles import Authorizer, Commands, Domain, Events, Queries, SqlConnection
 from .http_api import HttpApi, HttpApiArgs
 from .projection_pipeline import ProjectionPipeline, ProjectionPipelineArgs
 from .scope import Operations
+from .sql_store import SqlStore, SqlStoreArgs
 
 __all__ = [
     "ArgumentError",
@@ -23,4 +24,7 @@ __all__ = [
     "ProjectionPipeline",
     "ProjectionPipelineArgs",
     "Queries",
+    "SqlConnection",
+    "SqlStore",
+    "SqlStoreArgs",
 ]
