@@ -19,7 +19,7 @@ from ..kernel.token import Token
 from . import clients
 from .bodies import Bodies
 from .commit_store import DynamoCommitStore
-from .environment import Environment
+from .environment import Environment, SqlConnection
 
 if TYPE_CHECKING:
     from .parking import ParkingQueue
@@ -73,12 +73,14 @@ def view_store(env: Environment, service: Service) -> "ViewStore":
     return DynamoViewStore(clients.client("dynamodb"), env.view_tables)
 
 
+def _sql_view_store(env: Environment, service: Service) -> "SqlViewStore":
+    projections(env, service)  # which tells of a view that the domain does not have
+    return _kept_view_store(env.sql, env.service, service)
+
+
 def sql(env: Environment) -> "Sql":
     """Statements as the role whose secret the function was given."""
-    from .sql.data_api import DataApi
-
-    connection = env.sql
-    return DataApi(clients.data_api(), connection.cluster, connection.secret, connection.database)
+    return _sql(env.sql)
 
 
 def projections(env: Environment, service: Service) -> list[Projection]:
@@ -151,11 +153,18 @@ def parking(env: Environment) -> "ParkingQueue":
 
 
 @cache
-def _sql_view_store(env: Environment, service: Service) -> "SqlViewStore":
+def _kept_view_store(connection: SqlConnection, name: str, service: Service) -> "SqlViewStore":
     """One a sandbox: it keeps its statements as they were rendered."""
     from .sql.view_store import SqlViewStore
 
-    return SqlViewStore(sql(env), env.service, projections(env, service))
+    projections = [service.projections[view] for view in connection.views]
+    return SqlViewStore(_sql(connection), name, projections)
+
+
+def _sql(connection: SqlConnection) -> "Sql":
+    from .sql.data_api import DataApi
+
+    return DataApi(clients.data_api(), connection.cluster, connection.secret, connection.database)
 
 
 def _log_rejection(service: str, reacted: Reacted) -> None:

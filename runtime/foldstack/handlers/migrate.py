@@ -44,11 +44,14 @@ def _login(role: str) -> Login:
     """A role's login as its secret has it; made here for a new secret, so that nobody ever sees it."""
     arn, manager = environment.sql_roles[role], clients.client("secretsmanager")
     try:
-        known = json.loads(ask(manager.get_secret_value, SecretId=arn)["SecretString"])
-        return Login(known["username"], known["password"])
+        kept = ask(manager.get_secret_value, SecretId=arn).get("SecretString")
     except ClientError as error:
         if error_code(error) != "ResourceNotFoundException":
             raise
+        kept = None
+    if kept is not None:
+        known = json.loads(kept)
+        return Login(known["username"], known["password"])
     made = Login(f"foldstack_{role}", secrets.token_hex(24))
     value = json.dumps({"username": made.role, "password": made.password})
     ask(manager.put_secret_value, SecretId=arn, SecretString=value)
