@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, cast
 
 import pulumi
 import pulumi_aws as aws
@@ -74,7 +74,7 @@ class ProjectionPipeline(pulumi.ComponentResource):
             access = _in_tables(tables)
         else:
             access = sql_views.access(scope, source["domain"], pulumi.Output.from_input(store), views)
-        queries: Queries = {
+        queries: dict[str, Any] = {
             **access.queries,
             "commit_table_name": source["commit_table_name"],
             "commit_table_arn": source["commit_table_arn"],
@@ -85,8 +85,8 @@ class ProjectionPipeline(pulumi.ComponentResource):
         consumed.drain_into(projector)
         _sweep(scope, projector, schedule)
 
-        self.queries = pulumi.Output.from_input(queries)
-        self.view_tables = pulumi.Output.from_input(queries["view_tables"])
+        self.queries = pulumi.Output.from_input(cast(Queries, queries))
+        self.view_tables = pulumi.Output.from_input(access.queries["view_tables"])
         self.register_outputs({"queries": self.queries, "view_tables": self.view_tables})
 
 

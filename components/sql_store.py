@@ -61,7 +61,7 @@ class SqlStore(pulumi.ComponentResource):
             scope.child("instance"),
             cluster_identifier=cluster.id,
             instance_class="db.serverless",
-            engine="aurora-postgresql",
+            engine=aws.rds.EngineType.AURORA_POSTGRESQL,
             engine_version=cluster.engine_version,
             auto_minor_version_upgrade=True,
             publicly_accessible=False,
@@ -83,11 +83,15 @@ class SqlStore(pulumi.ComponentResource):
 
 
 def _cluster(scope: Scope, version: str, least: float, most: int, args: SqlStoreArgs) -> aws.rds.Cluster:
-    pauses = {"seconds_until_auto_pause": PAUSE_SECONDS} if least == 0 else {}
+    scaling = aws.rds.ClusterServerlessv2ScalingConfigurationArgs(
+        min_capacity=least,
+        max_capacity=float(most),
+        seconds_until_auto_pause=PAUSE_SECONDS if least == 0 else None,
+    )
     snapshot = f"{pulumi.get_project()}-{pulumi.get_stack()}-{scope.child('last')}"
     return aws.rds.Cluster(
         scope.child("cluster"),
-        engine="aurora-postgresql",
+        engine=aws.rds.EngineType.AURORA_POSTGRESQL,
         engine_mode="provisioned",
         engine_version=version,
         database_name=DATABASE,
@@ -95,7 +99,7 @@ def _cluster(scope: Scope, version: str, least: float, most: int, args: SqlStore
         manage_master_user_password=True,
         enable_http_endpoint=True,
         storage_encrypted=True,
-        serverlessv2_scaling_configuration={"min_capacity": least, "max_capacity": float(most), **pauses},
+        serverlessv2_scaling_configuration=scaling,
         backup_retention_period=BACKUP_DAYS if scope.keep else 1,
         copy_tags_to_snapshot=True,
         delete_automated_backups=not scope.keep,

@@ -92,16 +92,13 @@ class Postgres:
 
     def stop(self) -> None:
         """End all sessions and stop; data stays."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.terminate()
+        if self._process is not None:
+            self._process.terminate()
             try:
-                process.wait(_STOP_SECONDS)
+                self._process.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-            if process.stdin:
-                process.stdin.close()
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._forget_process()
         if self._socket is not None:
             shutil.rmtree(self._socket, ignore_errors=True)
 
@@ -109,11 +106,11 @@ class Postgres:
         """Kill it as a failing machine would; `restart` brings it back with what was committed."""
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self._forget_process()
 
     def restart(self) -> None:
         """Start again on the same socket, after a crash or while it runs."""
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None:
             self.crash()
         self._launch(_programs(self._user, self.data.parent))
 
@@ -159,6 +156,7 @@ class Postgres:
             if self._is_ready(deadline):
                 return
             if time.monotonic() > deadline:
+                self.stop()
                 raise PostgresError(f"PostgreSQL did not start; {self._last_words()}")
 
     def _start_process(self, command: list[str]) -> None:
@@ -186,10 +184,18 @@ class Postgres:
                     self._process.wait(0.02)
                 except subprocess.TimeoutExpired:
                     continue
+                self._forget_process()
                 time.sleep(0.1)
                 return False
             return True
         return False
+
+    def _forget_process(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.wait()
+            if process.stdin:
+                process.stdin.close()
 
     def _make_master(self) -> None:
         import psycopg

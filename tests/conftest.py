@@ -8,6 +8,7 @@ import pytest
 if TYPE_CHECKING:
     from local.emulator import Emulator
     from local.postgres import Postgres
+    from tests.sql.support import Database
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +29,13 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Postgres]":
     home = tmp_path_factory.mktemp("postgres") / "server"
     with Postgres(home, master="owner", password="owner's", database="views") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def database(postgres: "Postgres") -> "Iterator[Database]":
+    """View stores on that PostgreSQL, as its roles."""
+    from tests.sql.support import Database
+
+    database = Database(postgres)
+    yield database
+    database.close()

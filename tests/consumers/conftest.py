@@ -9,8 +9,6 @@ from foldstack.aws.commit_store import DynamoCommitStore
 from foldstack.aws.view_store import DynamoViewStore
 
 from local.emulator import Emulator
-from local.postgres import Postgres
-from tests.sql.support import Database
 
 from .domain import POISONED
 from .fakes import MemoryViewStore
@@ -40,13 +38,6 @@ def views(request: pytest.FixtureRequest) -> Any:
     if request.param == "postgres":
         return request.getfixturevalue("database").store(PROJECTIONS)
     return MemoryViewStore() if request.param == "memory" else request.getfixturevalue("tables").views()
-
-
-@pytest.fixture(scope="session")
-def database(postgres: Postgres) -> Iterator[Database]:
-    database = Database(postgres)
-    yield database
-    database.close()
 
 
 @pytest.fixture(params=["memory", "postgres"])
