@@ -24,6 +24,11 @@ class Databases:
     def servers(self) -> list[Postgres]:
         return list(self._servers.values())
 
+    @property
+    def arns(self) -> list[str]:
+        """Of the clusters."""
+        return list(self._servers)
+
     def open(self, arn: str, *, master: str, password: str, database: str, http: bool) -> Postgres:
         """The server of a cluster: started, or as it runs."""
         with self._lock:

@@ -15,7 +15,7 @@ from foldstack import Projection
 from foldstack.aws.sql.data_api import DataApi, parameter
 from foldstack.aws.sql.projector import SqlProjector
 from foldstack.aws.sql.row_columns import MOST_BYTES
-from foldstack.aws.sql.statements import ResultTooLarge, Statement
+from foldstack.aws.sql.statements import DatabaseWaking, ResultTooLarge, Statement
 from foldstack.aws.sql.views import SqlViews
 from foldstack.kernel.errors import StoreThrottled, StoreTimeout, Unavailable
 
@@ -201,8 +201,8 @@ def test_a_deadlock_is_not_done():
 @pytest.mark.parametrize(
     ("code", "message", "status", "kind"),
     [
-        ("DatabaseResumingException", "wait", 400, Unavailable),
-        ("BadRequestException", "The Aurora DB instance x is resuming after being auto-paused.", 400, Unavailable),
+        ("DatabaseResumingException", "wait", 400, DatabaseWaking),
+        ("BadRequestException", "The Aurora DB instance x is resuming after being auto-paused.", 400, DatabaseWaking),
         ("BadRequestException", "Database returned more than the allowed response size limit", 400, ResultTooLarge),
         ("DatabaseErrorException", "ERROR: could not serialize; SQLState: 40001", 400, StoreThrottled),
         ("BadRequestException", "ERROR: too many clients; SQLState: 53300", 400, StoreThrottled),

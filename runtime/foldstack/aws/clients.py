@@ -22,9 +22,7 @@ ATTEMPTS = 3
 
 
 @cache
-def client(
-    service: str, attempts: int = ATTEMPTS, *, checked: bool = True, read_seconds: int = READ_SECONDS
-) -> Any:
+def client(service: str, attempts: int = ATTEMPTS, *, checked: bool = True, read_seconds: int = READ_SECONDS) -> Any:
     """The low-level client of `service` for this sandbox. `attempts` counts the first one; `checked` has the SDK
     look at every parameter before it is sent, an eighth of what a put costs the processor."""
     made = session().create_client(

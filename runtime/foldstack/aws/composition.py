@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from .view_store import ViewStore
     from .views import ViewReader
 
+_WAKING_SECONDS = 30
+"""How long a projector waits for its database, within its own 60 s."""
+
 
 def commit_store(env: Environment) -> DynamoCommitStore:
     """One without an id table, for a function that only reads commits."""
@@ -96,14 +99,17 @@ def projections(env: Environment, service: Service) -> list[Projection]:
 
 
 def projector(env: Environment, service: Service) -> "Projector":
-    parts = projections(env, service), commit_store(env), view_store(env, service), parking(env)
+    mine, commits, park = projections(env, service), commit_store(env), parking(env)
     if env.has_sql:
+        from .sql.patience import Patient
         from .sql.projector import SqlProjector
+        from .sql.view_store import SqlViewStore
 
-        return SqlProjector(*parts, epoch=env.store_epoch)
+        views = SqlViewStore(Patient(sql(env), _WAKING_SECONDS), env.service, mine)
+        return SqlProjector(mine, commits, views, park, epoch=env.store_epoch)
     from .projector import Projector
 
-    return Projector(*parts, epoch=env.store_epoch)
+    return Projector(mine, commits, view_store(env, service), park, epoch=env.store_epoch)
 
 
 def sweep(env: Environment, projector: "Projector") -> "Sweep":

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from ...kernel.errors import StoreThrottled, StoreTimeout
 from ..store_errors import ask, error_code
-from .statements import ResultTooLarge, Row, Sql, Statement, by_state, waking
+from .statements import DatabaseWaking, ResultTooLarge, Row, Sql, Statement, by_state
 
 MOST_REQUEST_BYTES = 4 * 1024 * 1024
 MOST_RESULT_BYTES = 1024 * 1024
@@ -116,7 +116,7 @@ def _value(field: Mapping[str, Any]) -> Any:
 def _translated(error: ClientError) -> Exception | None:
     code, message = error_code(error), str(error)
     if code == "DatabaseResumingException" or _WAKING(message):
-        return waking(message)
+        return DatabaseWaking(f"the database is waking: {message}")
     if _TOO_LARGE(message):
         return ResultTooLarge(message)
     if code in _GONE:

@@ -11,8 +11,6 @@ from ...kernel.errors import FoldstackError, StoreThrottled, StoreTimeout, Unava
 
 Row = Sequence[Any]
 
-WAKING_SECONDS = 5
-
 # What PostgreSQL says when it did not do a statement, and the same one may succeed in a moment.
 NOT_DONE = frozenset(
     {
@@ -27,6 +25,12 @@ NOT_DONE = frozenset(
 IN_DOUBT = frozenset(
     {"08000", "08003", "08006", "25P03", "53200", "57014", "57P01", "57P02", "57P05"}  # class 08, shutdowns, timeouts
 )
+
+
+class DatabaseWaking(Unavailable):
+    """It scales from zero, in 15 s or so; the statement was not done."""
+
+    retry_after = 5
 
 
 class ResultTooLarge(FoldstackError):
@@ -69,13 +73,6 @@ class Sql(Protocol):
     def transaction(self) -> AbstractContextManager["Sql"]:
         """All of the statements, or none when its block raises."""
         ...
-
-
-def waking(detail: str) -> Unavailable:
-    """The database scales from zero, in 15 s or so."""
-    error = Unavailable(f"the database is waking: {detail}")
-    error.retry_after = WAKING_SECONDS
-    return error
 
 
 def by_state(state: str | None, detail: str) -> Exception | None:
