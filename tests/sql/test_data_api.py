@@ -1,5 +1,6 @@
 """Statements through the RDS Data API: the laptop's, on a real PostgreSQL, with AWS's limits; and AWS's own errors."""
 
+import bisect
 import json
 import random
 import threading
@@ -11,12 +12,12 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from botocore.exceptions import ClientError, ReadTimeoutError
-from foldstack import Projection
+from foldstack import Projection, State
 from foldstack.aws.sql.data_api import DataApi, parameter
 from foldstack.aws.sql.projector import SqlProjector
-from foldstack.aws.sql.row_columns import MOST_BYTES
 from foldstack.aws.sql.statements import DatabaseWaking, ResultTooLarge, Statement
 from foldstack.aws.sql.views import SqlViews
+from foldstack.aws.view_rows import LeadRow
 from foldstack.kernel.errors import StoreThrottled, StoreTimeout, Unavailable
 
 from local.emulator import Emulator
@@ -120,19 +121,45 @@ def test_a_transaction_is_all_or_nothing(door, database):
     assert (views.position("kept"), views.position("lost")) == ({}, None)
 
 
-def test_the_largest_row_that_is_taken_is_answered(door, database):
-    """What the store checks is what the Data API can do: 64 KB a row, whatever characters are in it."""
-    library, views = Library(), database.store([plain], door.sql())
-    for n, character in enumerate(('"', "x", "ä", "\\")):
-        room = MOST_BYTES - 200
-        shelf = character * (room // len(json.dumps(character, ensure_ascii=False)[1:-1].encode()))
-        library.commit(f"a{n}", Created(price=Decimal(1), shelf=shelf))
-    to = SqlProjector([plain], library.store, views, Parked())
-    for envelope in published(library.commits):
-        assert to.project(envelope.stream, [envelope])["articles"] == "written"
-    for n in range(4):
-        assert views.read(plain, stream(f"a{n}")) is not None
-    assert len(list(views.rows(plain, TENANTS[0], None, 50))) == 4
+class Nested(State):
+    text: str = ""
+    parts: tuple[str, ...] = ()
+
+
+nested = Projection("nested", of=article, row=Nested)
+
+
+@nested.on(Created)
+def nest(row, event, meta):
+    return Nested.model_validate_json(event.shelf)
+
+
+@pytest.mark.parametrize("kind", ["text", "parts", "sums"])
+@pytest.mark.parametrize("character", ['"', "x", "ä", "\\"])
+def test_the_largest_row_that_is_taken_is_answered(door, database, kind, character):
+    """What the store checks is what the Data API can do: 64 KB a row, whatever is in it."""
+    views = database.store([nested], door.sql())
+
+    def lead(size: int) -> LeadRow:
+        row = {
+            "text": character * size if kind == "text" else "",
+            "parts": [character] * size if kind == "parts" else [],
+        }
+        sums = {f"{n}{character * (size // 40)}": {"n": 1} for n in range(40)} if kind == "sums" else {}
+        return LeadRow(2, 1, row, sums)
+
+    def fits(size: int) -> bool:
+        try:
+            views.check(nested, lead(size))
+        except ValueError:
+            return False
+        return True
+
+    largest = bisect.bisect_left(range(100_000), True, key=lambda size: not fits(size)) - 1
+    assert 2_000 < largest < 64_000
+    assert views.write(nested, stream("a"), None, lead(largest), {})
+    assert views.read(nested, stream("a")) == lead(largest)
+    assert len(list(views.rows(nested, TENANTS[0], None, 50))) == 1
 
 
 def test_many_large_rows_are_read_in_parts(door, database):

@@ -106,9 +106,12 @@ class RowColumns:
             target[last] = None if text is None else _read(column.kind, text)
         return row
 
-    def check(self, row: Mapping[str, Any]) -> None:
-        """Raises ValueError or TypeError for a row that can't be written, or that the Data API could not answer."""
-        size = len(json.dumps(self.values(row), ensure_ascii=False).encode()) if row else 0
+    def check(self, row: Mapping[str, Any] | None, sums: Any) -> None:
+        """Raises ValueError or TypeError for a row that can't be written, or that, with what it adds to totals, the
+        Data API could not answer."""
+        values = self.values(row) if row is not None else {}
+        texts = [json.dumps(value, ensure_ascii=False) if _is_nested(value) else value for value in values.values()]
+        size = len(json.dumps([*texts, json.dumps(sums, ensure_ascii=False)], ensure_ascii=False).encode())
         if size > MOST_BYTES:
             raise ValueError(f"the row has {size} bytes; the Data API answers {MOST_BYTES}: keep less in one row")
 
@@ -181,6 +184,10 @@ def _written(column: RowColumn, value: Any) -> Any:
     else:
         _refuse_nul(where, value)
     return value
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, Mapping | list | tuple)
 
 
 def _read(kind: str, text: str) -> Any:

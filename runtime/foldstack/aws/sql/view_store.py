@@ -47,9 +47,7 @@ class SqlViewStore:
         self._rng = rng or random.Random()
 
     def check(self, projection: Projection, lead: LeadRow) -> None:
-        self.tables(projection).columns.check(lead.row or {})
-        if len(_json(_sums(lead))) > MOST_PARAMETER_BYTES:
-            raise ValueError("the row contributes more than a statement can hold")
+        self.tables(projection).columns.check(lead.row, _sums(lead))
 
     def tables(self, projection: Projection) -> ViewTables:
         """Raises DefinitionError for a projection that this function was not given."""
@@ -71,6 +69,8 @@ class SqlViewStore:
                 view.statements.read, tenants=_tenants(stream.tenant for stream in streams), keys=_json(keys)
             )
         except ResultTooLarge:
+            if len(streams) == 1:
+                raise
             half = len(streams) // 2
             return self.read_many(projection, streams[:half]) + self.read_many(projection, streams[half:])
         leads = {}
@@ -104,6 +104,8 @@ class SqlViewStore:
                     view.statements.page, tenants=str(tenant), tenant=str(tenant), after=last, limit=limit
                 )
             except ResultTooLarge:
+                if limit == 1:
+                    raise
                 limit //= 2
                 continue
             for last, *rest in found:

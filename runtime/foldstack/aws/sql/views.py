@@ -80,7 +80,9 @@ class SqlViews(ViewReader):
             try:
                 return queries.run(self._store.sql, self._tenant, finding, limit + 1, position, promised), limit
             except ResultTooLarge:
-                limit = max(1, limit // 2)
+                if limit == 1:
+                    raise
+                limit //= 2
 
     def _late(
         self, projection: Projection, cursors: Mapping[str, Cursor], needed: dict[StreamId, int]
