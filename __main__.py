@@ -31,10 +31,9 @@ shop = EventSourcedService(
         "operations": operations,
     },
 )
-if (read_model := config.require("readModel")) not in ("dynamodb", "postgres"):
-    raise pulumi.RunError(f"readModel: given {read_model!r}; allowed: dynamodb or postgres")
-sql = SqlStore("shop-sql", {"service": "shop", "operations": operations}) if read_model == "postgres" else None
-store = sql.connection if sql else None
+if (rows := config.require("readModel")) not in ("dynamodb", "postgres"):
+    raise pulumi.RunError(f"readModel: given {rows!r}; allowed: dynamodb or postgres")
+store = SqlStore("shop-sql", {"service": "shop", "operations": operations}).connection if rows == "postgres" else None
 views = ProjectionPipeline(
     "shop-views",
     {"source": shop.events, "views": ["products", "purchases"], "store": store, "operations": operations},

@@ -82,7 +82,8 @@ class Postgres:
         """Start, and wait until the master role can log in."""
         private_directory(self.home)
         programs = _programs(self._user, self.data.parent)
-        if not (self.data / "PG_VERSION").exists():
+        # A cloud that was killed may leave one without the other: data that nobody can log in to.
+        if not (self.data / "PG_VERSION").exists() or not (self.home / "superuser").exists():
             self._initialise(programs)
         self._socket = Path(tempfile.mkdtemp(prefix="foldstack-"))  # short: a socket's path has 107 bytes
         self._give(self._socket)
