@@ -6,9 +6,9 @@ export UV_SYSTEM_CERTS ?= true
 
 .PHONY: demo test test-all check bench install clean
 
-demo:        ## the whole service on this machine, and purchases through it; ROAD= how its events travel
+demo:        ## the whole service on this machine, and purchases through it; ROAD= and READ_MODEL= as in the README
 	@$(PYTHON) bootstrap.py run
-	@$(BIN)/foldstack demo $(if $(ROAD),--config road=$(ROAD)) $(ARGS)
+	@$(BIN)/foldstack demo $(if $(ROAD),--config road=$(ROAD)) $(if $(READ_MODEL),--config readModel=$(READ_MODEL)) $(ARGS)
 
 test:        ## the tests, without those marked long
 	@$(PYTHON) bootstrap.py

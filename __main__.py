@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pulumi
 
-from components import Authorizer, EventSourcedService, HttpApi, Operations, ProjectionPipeline
+from components import Authorizer, EventSourcedService, HttpApi, Operations, ProjectionPipeline, SqlStore
 
 config = pulumi.Config()
 payment_provider_url = config.require("paymentProviderUrl")
 payment_provider_key = config.get_secret("paymentProviderKey") if config.get("paymentProviderKey") else None
+reservation_minutes = str(config.require_int("reservationMinutes"))
 operations = Operations(
     removal=config.require("removal"),
     log_retention_days=config.require_int("logRetentionDays"),
@@ -19,10 +20,7 @@ shop = EventSourcedService(
     "shop",
     {
         "domain": {"path": str(Path(__file__).resolve().parent), "entry": "shop:service"},
-        "environment": {
-            "PAYMENT_PROVIDER_URL": payment_provider_url,
-            "RESERVATION_MINUTES": str(config.require_int("reservationMinutes")),
-        },
+        "environment": {"PAYMENT_PROVIDER_URL": payment_provider_url, "RESERVATION_MINUTES": reservation_minutes},
         "secrets": ["paymentProviderKey"],
         "secret_values": {"paymentProviderKey": payment_provider_key} if payment_provider_key else {},
         "road": config.require("road"),
@@ -34,8 +32,10 @@ shop = EventSourcedService(
         "operations": operations,
     },
 )
+store = SqlStore.chosen(config.require("readModel"), "shop-sql", {"service": "shop", "operations": operations})
 views = ProjectionPipeline(
-    "shop-views", {"source": shop.events, "views": ["products", "purchases"], "operations": operations}
+    "shop-views",
+    {"source": shop.events, "views": ["products", "purchases"], "store": store, "operations": operations},
 )
 issuer, audience = config.require("tokenIssuer"), config.require("tokenAudience")
 api = HttpApi(

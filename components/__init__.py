@@ -3,10 +3,20 @@
 from .arguments import ArgumentError
 from .domain_source import DomainSource
 from .event_sourced_service import EventSourcedService, EventSourcedServiceArgs
-from .handles import Authorizer, Commands, Domain, Events, OperatedPipeline, OperatedService, Queries
+from .handles import (
+    Authorizer,
+    Commands,
+    Domain,
+    Events,
+    OperatedPipeline,
+    OperatedService,
+    Queries,
+    SqlConnection,
+)
 from .http_api import HttpApi, HttpApiArgs
 from .projection_pipeline import ProjectionPipeline, ProjectionPipelineArgs
 from .scope import Operations
+from .sql_store import SqlStore, SqlStoreArgs
 
 __all__ = [
     "ArgumentError",
@@ -25,4 +35,7 @@ __all__ = [
     "ProjectionPipeline",
     "ProjectionPipelineArgs",
     "Queries",
+    "SqlConnection",
+    "SqlStore",
+    "SqlStoreArgs",
 ]

@@ -1,5 +1,6 @@
 """The variables a function reads, derived from the same handles as its permissions. All values are strings."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,9 +41,21 @@ def secrets(handle: Handle) -> Variables:
 
 
 def views(store: Handle, queries: Sequence[Handle]) -> Variables:
-    """To read or write views; they must be of the same store, and no two of one name."""
-    tables = pulumi.Output.all(store["commit_table_name"], *queries).apply(_merged)
-    return {"FOLDSTACK_VIEW_TABLES": pulumi.Output.json_dumps(tables, sort_keys=True)}
+    """To read views; they must be of the same store, no two of one name, and all in DynamoDB or one database."""
+    merged = pulumi.Output.all(store["commit_table_name"], *queries).apply(_merged)
+    return {"FOLDSTACK_VIEW_TABLES": merged["tables"], "FOLDSTACK_SQL": merged["sql"]}
+
+
+def sql(connection: Handle, secret_arn: pulumi.Input[str], names: Sequence[str]) -> Variables:
+    """To use views in a database, as the role of a secret."""
+    connected = {"cluster": connection["cluster_arn"], "secret": secret_arn, "database": connection["database"]}
+    return {"FOLDSTACK_SQL": pulumi.Output.json_dumps({**connected, "views": list(names)}, sort_keys=True)}
+
+
+def sql_roles(connection: Handle) -> Variables:
+    """To set up the roles of a database."""
+    roles = {"projector": connection["projector_secret_arn"], "reader": connection["reader_secret_arn"]}
+    return {"FOLDSTACK_SQL_ROLES": pulumi.Output.json_dumps(roles, sort_keys=True)}
 
 
 def consuming(name: str) -> Variables:
@@ -76,22 +89,37 @@ def inline_effects(seconds: int) -> Variables:
 
 
 def with_own(handle: Handle, variables: Variables) -> pulumi.Output[dict[str, str]]:
-    """`variables` and the domain's, on top of the program's own."""
+    """`variables` and the domain's, on top of the program's own; empty ones are left out."""
     ours = {**domain(handle), **variables}
-    return pulumi.Output.all(handle["environment"], ours).apply(lambda both: {**both[0], **both[1]})
+    return pulumi.Output.all(handle["environment"], ours).apply(
+        lambda both: {**both[0], **{name: value for name, value in both[1].items() if value != ""}}
+    )
 
 
-def _merged(store_and_queries: Sequence[Any]) -> dict[str, Any]:
+def _merged(store_and_queries: Sequence[Any]) -> dict[str, str]:
+    """The variables' values: tables of views, and the database of views, empty where they are in the other."""
     store, *queries = store_and_queries
-    merged: dict[str, Any] = {}
+    tables: dict[str, Any] = {}
+    names: list[str] = []
+    databases = {(q["sql_cluster_arn"], q["sql_secret_arn"], q["sql_database"]) for q in queries if q["sql_views"]}
     for each in queries:
-        tables = each["view_tables"]
+        mine = sorted([*each["view_tables"], *each["sql_views"]])
         if each["commit_table_name"] != store:
             raise ValueError(
-                f"queries: the views {', '.join(sorted(tables))} are of the store {each['commit_table_name']}, "
+                f"queries: the views {', '.join(mine)} are of the store {each['commit_table_name']}, "
                 f"and the commands of {store}: give each service a door of its own"
             )
-        if twice := sorted(merged.keys() & tables.keys()):
+        if twice := sorted({*tables, *names} & {*mine}):
             raise ValueError(f"queries: two pipelines have a view {', '.join(twice)}: rename one of each")
-        merged |= tables
-    return merged
+        tables |= each["view_tables"]
+        names += each["sql_views"]
+    if len(databases) + bool(tables) > 1:
+        raise ValueError(
+            f"queries: the views {', '.join(sorted([*tables, *names]))} are in several stores: "
+            "give all pipelines of a door the same store, or each a door of its own"
+        )
+    if not databases:
+        return {"tables": json.dumps(tables, sort_keys=True), "sql": ""}
+    ((cluster, secret, database),) = databases
+    connected = {"cluster": cluster, "secret": secret, "database": database, "views": sorted(names)}
+    return {"tables": "", "sql": json.dumps(connected, sort_keys=True)}

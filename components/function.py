@@ -68,6 +68,7 @@ class Function:
         self.arn = function.arn
         self.name = function.name
         self.invoke_arn = function.invoke_arn
+        self.code_sha256 = function.code_sha256
         alarms.on_errors(scope, suffix, function.name)
         alarms.on_throttles(scope, suffix, function.name)
 

@@ -82,6 +82,14 @@ class Queries(TypedDict):
     """The name of each view's table by the view's name."""
     view_table_arns: pulumi.Input[Mapping[str, pulumi.Input[str]]]
     """Their ARNs."""
+    sql_views: pulumi.Input[Sequence[pulumi.Input[str]]]
+    """The names of the views that are in PostgreSQL: none have tables of DynamoDB then."""
+    sql_cluster_arn: pulumi.Input[str]
+    """The ARN of their database cluster, empty where there is none."""
+    sql_database: pulumi.Input[str]
+    """The name of their database, empty likewise."""
+    sql_secret_arn: pulumi.Input[str]
+    """The ARN of the secret of the role that reads them, empty likewise."""
     commit_table_name: pulumi.Input[str]
     """The table of commits: a row behind its reader's token is folded forward from it."""
     commit_table_arn: pulumi.Input[str]
@@ -110,6 +118,21 @@ class OperatedPipeline(TypedDict):
     """The queue where events wait for it; empty where it reads a stream."""
     variables: pulumi.Input[Mapping[str, pulumi.Input[str]]]
     """What its projector is told: FOLDSTACK_* variables and their values."""
+
+
+class SqlConnection(TypedDict):
+    """What a pipeline needs to keep its views in a database behind the RDS Data API."""
+
+    cluster_arn: pulumi.Input[str]
+    """The ARN of the database cluster."""
+    database: pulumi.Input[str]
+    """The name of the database."""
+    owner_secret_arn: pulumi.Input[str]
+    """The ARN of the secret of the role that changes tables."""
+    projector_secret_arn: pulumi.Input[str]
+    """The ARN of the secret of the role that writes rows."""
+    reader_secret_arn: pulumi.Input[str]
+    """The ARN of the secret of the role that reads rows."""
 
 
 class Authorizer(TypedDict):

@@ -154,7 +154,7 @@ class _Routers:
         return permissions.execute_commands(self.commands) + permissions.read_secrets(self.commands)
 
     def _view_rights(self) -> list[permissions.Statement]:
-        return permissions.read_views(self.queries)
+        return permissions.read_views(self.queries) + permissions.read_database(self.queries)
 
 
 def _serve(

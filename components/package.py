@@ -15,6 +15,7 @@ from .arguments import ArgumentError
 from .event_sourced_service import EventSourcedService
 from .http_api import HttpApi
 from .projection_pipeline import ProjectionPipeline
+from .sql_store import SqlStore
 
 NAME = "foldstack"
 
@@ -23,7 +24,7 @@ class Package(ComponentProvider):
     """Infers the package's schema from the components, and constructs them."""
 
     def __init__(self) -> None:
-        super().__init__([EventSourcedService, HttpApi, ProjectionPipeline], NAME, version=version(NAME))
+        super().__init__([EventSourcedService, HttpApi, ProjectionPipeline, SqlStore], NAME, version=version(NAME))
 
     def construct(
         self, name: str, resource_type: str, inputs: Any, options: pulumi.ResourceOptions | None = None

@@ -91,6 +91,31 @@ def write_views(queries: Handle) -> list[Statement]:
     return [_allow("WriteViews", [f"dynamodb:{each}" for each in actions], _values(queries["view_table_arns"]))]
 
 
+def read_database(queries: Sequence[Handle]) -> list[Statement]:
+    """Run single statements as the reader of the views of some pipelines."""
+    clusters = _filled([each["sql_cluster_arn"] for each in queries])
+    secrets = _filled([each["sql_secret_arn"] for each in queries])
+    return [
+        _allow("ReadDatabase", ["rds-data:ExecuteStatement"], clusters),
+        _allow("LogInToRead", ["secretsmanager:GetSecretValue"], secrets),
+    ]
+
+
+def write_database(cluster_arn: pulumi.Input[str], secret_arn: pulumi.Input[str]) -> list[Statement]:
+    """Run statements and transactions as the role of one secret."""
+    actions = ["BeginTransaction", "CommitTransaction", "ExecuteStatement", "RollbackTransaction"]
+    return [
+        _allow("WriteDatabase", [f"rds-data:{each}" for each in actions], cluster_arn),
+        _allow("LogInToWrite", ["secretsmanager:GetSecretValue"], secret_arn),
+    ]
+
+
+def set_logins(*secret_arns: pulumi.Input[str]) -> list[Statement]:
+    """Make up the passwords of database roles, or find those that were."""
+    actions = ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]
+    return [_allow("SetLogins", actions, list(secret_arns))]
+
+
 def read_secrets(commands: Handle) -> list[Statement]:
     """Read the service's secrets."""
     return [_allow("ReadSecrets", ["secretsmanager:GetSecretValue"], _values(commands["secrets"]))]
@@ -192,3 +217,7 @@ def _objects(bucket_arn: Any) -> pulumi.Output[str]:
 
 def _values(*by_name: Any) -> pulumi.Output[list[str]]:
     return pulumi.Output.all(*by_name).apply(lambda all_: sorted(arn for each in all_ for arn in each.values()))
+
+
+def _filled(arns: Sequence[Any]) -> pulumi.Output[list[str]]:
+    return pulumi.Output.all(*arns).apply(lambda all_: sorted({arn for arn in all_ if arn}))

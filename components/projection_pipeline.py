@@ -1,18 +1,19 @@
-"""ProjectionPipeline: a service's events folded into views, one DynamoDB table each."""
+"""ProjectionPipeline: a service's events folded into views, in DynamoDB or in PostgreSQL."""
 
 import json
 import re
-from typing import NotRequired, TypedDict
+from collections.abc import Mapping
+from typing import Any, NotRequired, TypedDict, cast
 
 import pulumi
 import pulumi_aws as aws
 
-from . import environment, permissions, roads, storage
+from . import environment, permissions, roads, sql_views, storage
 from .arguments import Arguments
 from .consumer_queue import waiting_queue
 from .event_sourced_service import EVENT_TYPE
 from .function import Function, account_of
-from .handles import Events, Handle, OperatedPipeline, Queries
+from .handles import Events, Handle, OperatedPipeline, Queries, SqlConnection
 from .scope import Operations, Scope, operated
 
 VIEW = re.compile(r"[a-z]([a-z0-9_-]{0,22}[a-z0-9])?")
@@ -28,6 +29,8 @@ class ProjectionPipelineArgs(TypedDict):
     """The `events` of the service whose events are folded."""
     views: list[str]
     """Names of the views, as the domain declares them; each gets a table."""
+    store: NotRequired[pulumi.Input[SqlConnection] | None]
+    """The `connection` of the SqlStore that keeps the views, default DynamoDB tables."""
     types: NotRequired[list[str]]
     """Stored event types that the views fold, default all."""
     road: NotRequired[str]
@@ -45,7 +48,7 @@ class ProjectionPipeline(pulumi.ComponentResource):
     queries: pulumi.Output[Queries]
     """What doors need to read the views: give it to HttpApi."""
     view_tables: pulumi.Output[dict[str, str]]
-    """The name of each view's table by the view's name."""
+    """The name of each view's table of DynamoDB by the view's name."""
     operated: pulumi.Output[OperatedPipeline]
     """What operates it: export it for the `foldstack` command."""
 
@@ -65,12 +68,16 @@ class ProjectionPipeline(pulumi.ComponentResource):
         super().__init__("foldstack:index:ProjectionPipeline", name, {**args}, opts)
         scope = operations.scope(self, name, source["domain"]["service"])
 
-        tables = {view: storage.table(scope, f"view-{view}", storage.VIEW_KEYS) for view in views}
+        store = args.get("store")
         parked = waiting_queue(scope, "parked")
         consumed = roads.source(scope, "projector", source, types, timeout=TIMEOUT, attempts=5)
-        queries: Queries = {
-            "view_tables": {view: table.name for view, table in tables.items()},
-            "view_table_arns": {view: table.arn for view, table in tables.items()},
+        if store is None:
+            tables = {view: storage.table(scope, f"view-{view}", storage.VIEW_KEYS) for view in views}
+            access = _in_tables(tables)
+        else:
+            access = sql_views.access(scope, source["domain"], pulumi.Output.from_input(store), views)
+        queries: dict[str, Any] = {
+            **access.queries,
             "commit_table_name": source["commit_table_name"],
             "commit_table_arn": source["commit_table_arn"],
             "bodies_bucket_name": source["bodies_bucket_name"],
@@ -78,16 +85,16 @@ class ProjectionPipeline(pulumi.ComponentResource):
         }
         variables = {
             **environment.commits(source),
-            **environment.views(source, [queries]),
+            **access.variables,
             **environment.parking(parked.url),
             **environment.consuming(name),
         }
-        projector = _projector(scope, source, queries, consumed, parked, variables)
+        projector = _projector(scope, source, access, consumed, parked, variables)
         consumed.drain_into(projector)
         _sweep(scope, projector, schedule)
 
-        self.queries = pulumi.Output.from_input(queries)
-        self.view_tables = pulumi.Output.all(**{view: table.name for view, table in tables.items()})
+        self.queries = pulumi.Output.from_input(cast(Queries, queries))
+        self.view_tables = pulumi.Output.from_input(access.queries["view_tables"])
         operated_pipeline: OperatedPipeline = {
             "consumer": name,
             "projector": projector.name,
@@ -98,10 +105,23 @@ class ProjectionPipeline(pulumi.ComponentResource):
         self.register_outputs({"queries": self.queries, "view_tables": self.view_tables, "operated": self.operated})
 
 
+def _in_tables(tables: Mapping[str, aws.dynamodb.Table]) -> sql_views.Access:
+    queries: dict[str, Any] = {
+        "view_tables": {view: table.name for view, table in tables.items()},
+        "view_table_arns": {view: table.arn for view, table in tables.items()},
+        "sql_views": [],
+        "sql_cluster_arn": "",
+        "sql_database": "",
+        "sql_secret_arn": "",
+    }
+    names = pulumi.Output.json_dumps(queries["view_tables"], sort_keys=True)
+    return sql_views.Access(queries, {"FOLDSTACK_VIEW_TABLES": names}, permissions.write_views(queries))
+
+
 def _projector(
     scope: Scope,
     source: Handle,
-    queries: Queries,
+    access: sql_views.Access,
     consumed: roads.Source,
     parked: aws.sqs.Queue,
     variables: environment.Variables,
@@ -114,7 +134,7 @@ def _projector(
         variables=variables,
         statements=[
             *permissions.sweep_commits(source),
-            *permissions.write_views(queries),
+            *access.statements,
             *consumed.statements,
             *permissions.send("Park", parked.arn),
         ],

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .databases import Databases
 from .deployer import CheckingProvider, Deployer
 from .event_sources import EventSource, Faults
 from .function_host import FunctionSpec
@@ -78,7 +79,8 @@ class LaptopCloud:
         parts = self._running
         if parts is None:
             return []
-        return [pid for pid in (parts.emulator.pid, *(s.pid for s in parts.stand_ins.values())) if pid]
+        children = [parts.emulator, *parts.stand_ins.values(), *parts.databases.servers]
+        return [child.pid for child in children if child.pid]
 
     @property
     def processes(self) -> dict[str, bool]:
@@ -122,6 +124,11 @@ class LaptopCloud:
     def client(self, service: str) -> Any:
         """A boto3 client as the account's root."""
         return self._parts.emulator.client(service)
+
+    @property
+    def databases(self) -> Databases:
+        """The PostgreSQL servers of the clusters that the program registers."""
+        return self._parts.databases
 
     def wait_idle(self, timeout: float = 60.0) -> None:
         """Wait until no source has anything left to hand on; TimeoutError names those that have."""

@@ -28,6 +28,7 @@ PATCHES = (
     "leading-keys",
     "policy-variables",
     "stream-records",
+    "data-api",
 )
 
 # The folder that this package is imported from: the repository, or the environment it is installed in.
@@ -98,6 +99,11 @@ class Emulator:
     @property
     def log(self) -> Path:
         return self.home / "emulator.log"
+
+    @property
+    def databases(self) -> Path:
+        """The file that says which PostgreSQL a database cluster is."""
+        return self.home / "databases.json"
 
     def start(self) -> "Emulator":
         """Start and wait until it answers. A free port is taken by another now and then: then try the next."""
@@ -204,6 +210,7 @@ class Emulator:
             "AWS_SECRET_ACCESS_KEY": "root",
             # It would sweep and start containers where a Docker daemon is at hand.
             "DOCKER_HOST": f"unix://{scratch / 'no-docker.sock'}",
+            "FOLDSTACK_DATABASES": str(self.databases),
             **(kept if self.persist else {}),
             **self._environment,
         }

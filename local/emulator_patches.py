@@ -7,6 +7,7 @@ names, so another release of ministack is refused: read the patch again against 
 import base64
 import dataclasses
 import importlib.metadata
+import importlib.util
 import json
 import os
 import re
@@ -172,6 +173,18 @@ def stream_records() -> None:
     dynamodb.load_persisted_state = load_persisted_state
 
 
+def data_api() -> None:
+    """The RDS Data API runs its statements on the laptop's own PostgreSQL."""
+    # By path: this interpreter is isolated, and has no folder of its own to import from.
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "emulator_data_api.py")
+    spec = importlib.util.spec_from_file_location("emulator_data_api", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.apply()
+
+
 PATCHES: dict[str, Callable[[], None]] = {
     "loopback": loopback,
     "stream-arn": stream_arn,
@@ -180,6 +193,7 @@ PATCHES: dict[str, Callable[[], None]] = {
     "leading-keys": leading_keys,
     "policy-variables": policy_variables,
     "stream-records": stream_records,
+    "data-api": data_api,
 }
 
 

@@ -41,6 +41,9 @@ class GraphProvider:
                 outputs[key] = f"{name}-{key}"
         known = self._known(resource.type, name)
         outputs |= {key: value for key, value in known.items() if key in outputs}
+        if resource.inputs.get("manageMasterUserPassword"):
+            secret = arn("aws:secretsmanager/secret:Secret", f"rds!cluster-{name}", self._region, self._account)
+            outputs["masterUserSecrets"] = [{"secretArn": secret, "secretStatus": "active", "kmsKeyId": ""}]
         return name, outputs
 
     def _known(self, type_: str, name: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .credentials import Credentials
+from .databases import Databases
 from .emulator import Emulator
 from .function_host import FunctionHost
 from .gateway import Gateway
@@ -57,6 +58,7 @@ class Parts:
         self.emulator = Emulator(self.home / "emulator", port=port or 0, persist=True)
         self.emulator.region = files.region
         self._started.append(self.emulator.start())
+        self.databases = Databases(self.home / "databases", self.emulator.databases)
         credentials = Credentials(self.emulator)
         self.host = FunctionHost(
             self.home / "host", endpoint_url=self.emulator.url, credentials=credentials.of, region=files.region
@@ -73,6 +75,7 @@ class Parts:
             account=self.emulator.account,
             function_url=lambda name: f"{self.host.url}/fn/{name}",
             gateway_url=self._open_gateway,
+            databases=self.databases,
         )
         self.wiring = Wiring(self.site, self.host, credentials, kept.get("checkpoints", {}))
 
@@ -99,6 +102,7 @@ class Parts:
             self.wiring.stop()
             for stand_in in self.stand_ins.values():
                 stand_in.stop()
+            self.databases.stop(keep_data)
             self._stop_started()
             (self.home / "access.json").unlink(missing_ok=True)
             if keep_data:

@@ -19,7 +19,12 @@ from .source_set import SourceSet, SourceStatus
 _FUNCTION = "aws:lambda/function:Function"
 _LAYER = "aws:lambda/layerVersion:LayerVersion"
 _INTEGRATION = "aws:apigatewayv2/integration:Integration"
+_INVOCATION = "aws:lambda/invocation:Invocation"
 _ROUTE = "aws:apigatewayv2/route:Route"
+
+
+class InvocationError(Exception):
+    """A function that the deployment calls has failed; the message says which, and how."""
 
 
 class Wiring:
@@ -37,6 +42,7 @@ class Wiring:
         self._schedules = ScheduleSet(host, credentials)
         self._specs: dict[str, FunctionSpec] = {}
         self._tables: dict[str, RouteTable] = {}
+        self._invoked: dict[str, str] = {}
         self.logical_names: dict[str, str] = {}
 
     @property
@@ -62,6 +68,7 @@ class Wiring:
     def apply(self, requests: list[Request], faults: Faults | None = None) -> None:
         """Bring everything that runs in line with the graph."""
         self._apply_functions(requests)
+        self._apply_invocations(requests)
         self._apply_routes(requests)
         self._sources.apply(requests, self._specs, faults)
         self._schedules.apply(requests)
@@ -100,6 +107,21 @@ class Wiring:
             if self._specs.get(name) != spec:
                 self._host.register(spec)
         self._specs = specs
+
+    def _apply_invocations(self, requests: list[Request]) -> None:
+        """What has to be done before anything else runs. In a new process each call is made, whatever was before."""
+        for request in of_type(requests, _INVOCATION):
+            inputs = request.inputs
+            key = json.dumps(inputs, sort_keys=True)
+            if self._invoked.get(request.resource.id) == key:
+                continue
+            answer = self._host.invoke(name_of(inputs["functionName"]), inputs["input"].encode())
+            if answer.status != "ok":
+                raise InvocationError(
+                    f"{request.resource}: {name_of(inputs['functionName'])} failed: "
+                    f"{answer.error or answer.status}; `foldstack local logs` shows what it printed"
+                )
+            self._invoked[request.resource.id] = key
 
     def _apply_routes(self, requests: list[Request]) -> None:
         integrations = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from foldstack import (
     ID_PATTERN,
@@ -96,9 +96,42 @@ class PurchaseAnswer(Body):
     amount: MoneyBody
 
 
+class PurchaseRecord(PurchaseAnswer):
+    """A purchase as its history shows it."""
+
+    began_at: str
+
+    @classmethod
+    def of(cls, row: PurchaseRow) -> "PurchaseRecord":
+        return cls(**dict(purchase_row(row)), began_at=rfc3339(row.began_at))
+
+
+class PurchaseList(Body):
+    items: list[PurchaseRecord]
+    next: str | None
+
+
 class PageOfProducts(QueryParameters):
     limit: Annotated[str, Field(pattern=r"^([1-9][0-9]?|100)$", description="1 to 100")] = "20"
     next: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+
+
+Order = Literal["beganAt", "-beganAt", "amount", "-amount"]
+ORDERS: dict[Order, str] = {
+    "beganAt": "began_at",
+    "-beganAt": "-began_at",
+    "amount": "amount.amount",
+    "-amount": "-amount.amount",
+}
+
+
+class PageOfPurchases(PageOfProducts):
+    """Without an order, purchases come by id. DynamoDB has no other order: it answers 400 to one, and a page that is
+    short may have a `next` all the same."""
+
+    status: Literal["pending", "paid", "declined"] | None = None
+    product_id: Id | None = None
+    order: Annotated[Order, Field(description="- is downwards; left out, by id")] | None = None
 
 
 @api.post("/products", body=NewProduct, answers={201: ProductAnswer}, problems=(400, 409, 413, 422, 503))
@@ -233,6 +266,21 @@ def refused(request: CommandRequest, reservation: ReservationId, rejection: Reje
     if reservation.expires_at <= request.now:
         return reservation_expired(reservation.text)
     return rejection
+
+
+@api.get("/purchases", query=PageOfPurchases, answers={200: PurchaseList}, problems=(400, 503))
+def list_purchases(request: QueryRequest) -> Answer:
+    """The purchases, all or those of a status or a product; `order` is for views kept in PostgreSQL."""
+    wanted: PageOfPurchases = request.query
+    where = {"status": wanted.status, "product_id": wanted.product_id}
+    page = request.views.find(
+        purchases,
+        {field: value for field, value in where.items() if value is not None},
+        ORDERS[wanted.order] if wanted.order else None,
+        int(wanted.limit),
+        wanted.next,
+    )
+    return Answer(200, PurchaseList(items=[PurchaseRecord.of(row) for row in page.rows], next=page.next))
 
 
 @api.get("/purchases/{purchase_id}", answers={200: PurchaseAnswer}, problems=(400, 404, 503))

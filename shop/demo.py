@@ -37,6 +37,10 @@ def run(call: Call, settle: Callable[[], object]) -> None:
         buy(call, tenant, mine[2]["productId"], 1, "tok_declined", 402)
         too_many = {"productId": mine[3]["productId"], "quantity": mine[3]["stock"] + 1}
         expect(call(tenant, "POST", "/reservations", too_many), 409)
+    settle()
+    for tenant in TENANTS:
+        paid = expect(call(tenant, "GET", "/purchases?status=paid"), 200)
+        assert len(paid.json["items"]) == 2, "the declined purchase is none of them"
     stranger = products[1]["productId"]
     expect(call(TENANTS[0], "GET", f"/products/{stranger}"), 404)
 

@@ -57,11 +57,14 @@ class PurchaseRow(State):
     reservation_id: str
     quantity: int
     amount: Money
+    began_at: datetime
     reason: str = ""
 
 
 products = Projection("products", of=product, row=ProductRow)
-purchases = Projection("purchases", of=purchase, row=PurchaseRow)
+purchases = Projection(
+    "purchases", of=purchase, row=PurchaseRow, indexed=("status", "product_id", "began_at", "amount.amount")
+)
 
 
 @products.on(ProductCreated)
@@ -105,6 +108,7 @@ def purchase_began(row: PurchaseRow | None, event: PurchaseBegan, meta: EventMet
         reservation_id=event.reservation_id,
         quantity=event.quantity,
         amount=event.amount,
+        began_at=datetime.fromisoformat(meta.time),
     )
 
 

@@ -7,6 +7,8 @@ import pytest
 
 if TYPE_CHECKING:
     from local.emulator import Emulator
+    from local.postgres import Postgres
+    from tests.sql.support import Database
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +19,23 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Emulator]":
 
     with Emulator(tmp_path_factory.mktemp("emulator")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Postgres]":
+    """The laptop cloud's PostgreSQL: one for each test process, shared by its tests."""
+    from local.postgres import Postgres
+
+    home = tmp_path_factory.mktemp("postgres") / "server"
+    with Postgres(home, master="owner", password="owner's", database="views") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def database(postgres: "Postgres") -> "Iterator[Database]":
+    """View stores on that PostgreSQL, as its roles."""
+    from tests.sql.support import Database
+
+    database = Database(postgres)
+    yield database
+    database.close()

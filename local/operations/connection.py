@@ -76,7 +76,7 @@ class Connection:
             for each in composition.projections(pipeline.environment, self.service):
                 if each.name == name:
                     return each, pipeline
-        there = sorted(each for pipeline in self.pipelines for each in pipeline.environment.view_tables)
+        there = sorted(each for pipeline in self.pipelines for each in pipeline.environment.view_names)
         raise OperationRefused(f"no pipeline of this stack has a view {name}; there are {', '.join(there) or 'none'}")
 
     def order(self, pipeline: Pipeline, order: dict[str, Any]) -> Any:

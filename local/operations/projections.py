@@ -34,7 +34,9 @@ def list_(program: Program = Path(), outputs: Outputs = None) -> None:
         for pipeline in connection.pipelines:
             waiting = connection.waiting(pipeline)
             for projection in composition.projections(pipeline.environment, connection.service):
-                control = composition.view_operations(pipeline.environment, connection.client).control(projection)
+                control = composition.view_operations(
+                    pipeline.environment, connection.service, connection.client
+                ).control(projection)
                 beside = f"{control.other} {control.stage}" if control.other is not None else "-"
                 parked = sum(1 for _ in _parked(connection, projection, pipeline))
                 rows.append(
@@ -181,7 +183,7 @@ def _parked(
     """The parked rows of all generations that are fed, with their streams' keys. Looks at every row of the view."""
     from foldstack.aws import composition
 
-    views = composition.view_operations(pipeline.environment, connection.client)
+    views = composition.view_operations(pipeline.environment, connection.service, connection.client)
     found = []
     for number in views.control(projection).fed:
         generation, after, more = projection.in_generation(number), None, True

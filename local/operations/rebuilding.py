@@ -41,7 +41,9 @@ class Steps:
 
     def compare(self) -> None:
         with Bar(self._console) as bar:
-            views = composition.view_operations(self._pipeline.environment, self._connection.client)
+            views = composition.view_operations(
+                self._pipeline.environment, self._connection.service, self._connection.client
+            )
             found = compare(self._projection, views, lambda rows: bar.show("comparing", rows))
         self._show(found)
 

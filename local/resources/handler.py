@@ -4,11 +4,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..autonaming import physical_name
 from ..graph import Registered
 from ..state import Record
+
+if TYPE_CHECKING:
+    from ..databases import Databases
 
 Outputs = dict[str, Any]
 
@@ -25,6 +28,7 @@ class Site:
     account: str
     function_url: Callable[[str], str]
     gateway_url: Callable[[str], str]
+    databases: "Databases | None" = None
 
 
 @dataclass

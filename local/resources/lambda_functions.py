@@ -190,6 +190,24 @@ class Permission(Handler):
             site.client("lambda").remove_permission(FunctionName=record.inputs["function"], StatementId=record.id)
 
 
+class Invocation(Handler):
+    """Called once its function is there, and again when its inputs change: by the wiring, before any source."""
+
+    understood = frozenset({"functionName", "input", "qualifier", "triggers"})
+    without_effect = frozenset({"lifecycleScope"})
+    replaced_by = frozenset({"functionName", "qualifier"})
+
+    def create(self, request: Request) -> tuple[str, Outputs]:
+        called = request.resource.urn + request.inputs["functionName"]
+        return f"invocation-{hashlib.sha256(called.encode()).hexdigest()[:16]}", {}
+
+    def update(self, request: Request, record: Record) -> Outputs:
+        return {}
+
+    def delete(self, site: Site, record: Record) -> None:
+        """What a call has done stays done."""
+
+
 def unpack_code(site: Site, name: str, code: Any) -> Any:
     """The folder that holds the files of a function's or layer's code."""
     folder = private_directory(site.home / "functions")
@@ -239,4 +257,5 @@ HANDLERS = {
     "aws:lambda/layerVersion:LayerVersion": LayerVersion(),
     "aws:lambda/eventSourceMapping:EventSourceMapping": EventSourceMapping(),
     "aws:lambda/permission:Permission": Permission(),
+    "aws:lambda/invocation:Invocation": Invocation(),
 }

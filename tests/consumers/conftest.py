@@ -1,4 +1,5 @@
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
@@ -12,6 +13,8 @@ from local.emulator import Emulator
 from .domain import POISONED
 from .fakes import MemoryViewStore
 from .library import PROJECTIONS
+
+NewViews = Callable[..., Any]
 
 _numbers = count(1)
 
@@ -29,10 +32,21 @@ def tables(emulator: Emulator) -> "Tables":
     return Tables(emulator, next(_numbers))
 
 
-@pytest.fixture(params=["memory", pytest.param("emulator", marks=pytest.mark.emulator)])
+@pytest.fixture(params=["memory", pytest.param("emulator", marks=pytest.mark.emulator), "postgres"])
 def views(request: pytest.FixtureRequest) -> Any:
     """The one suite of the port runs on each."""
+    if request.param == "postgres":
+        return request.getfixturevalue("database").store(PROJECTIONS)
     return MemoryViewStore() if request.param == "memory" else request.getfixturevalue("tables").views()
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def new_views(request: pytest.FixtureRequest) -> NewViews:
+    """Makes empty view stores: the projector's suites run on items in memory, and on a real PostgreSQL."""
+    if request.param == "memory":
+        return MemoryViewStore
+    database = request.getfixturevalue("database")
+    return lambda seed=0: database.store(PROJECTIONS, rng=random.Random(seed))
 
 
 class Tables:

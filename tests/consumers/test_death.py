@@ -1,11 +1,12 @@
 """The projector's process dies before and after each of its calls; delivered again, the result is the same."""
 
 import random
+from typing import Any
 
 import pytest
 
 from .domain import POISONED, articles
-from .fakes import Crash, Death, MemoryViewStore, Parked, Watched
+from .fakes import Crash, Death, Parked, Watched
 from .library import Library, assert_equals_fold, deliver, projector, published
 
 BATCH = 3
@@ -17,7 +18,7 @@ def road(rng: random.Random, library: Library) -> list[list]:
     return [delivered[n : n + BATCH] for n in range(0, len(delivered), BATCH)]
 
 
-def deliver_all(library: Library, views: MemoryViewStore, park: Parked, batches: list[list], death: Death) -> int:
+def deliver_all(library: Library, views: Any, park: Parked, batches: list[list], death: Death) -> int:
     """Every batch until it is through; a new process after a death. How many died."""
     died = 0
     for batch in batches:
@@ -37,7 +38,7 @@ def deliver_all(library: Library, views: MemoryViewStore, park: Parked, batches:
 
 @pytest.mark.parametrize("poison", [False, True])
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_at_every_call(when, poison):
+def test_at_every_call(new_views, when, poison):
     rng = random.Random(5)
     library = Library().grow(rng, streams=3, commits=8)
     batches = road(rng, library)
@@ -45,12 +46,12 @@ def test_at_every_call(when, poison):
     if poison:
         POISONED.add((bad.stream.id, next(e.version for e in bad.stored if e.type in articles.stored_types)))
     undisturbed = Death()
-    deliver_all(library, MemoryViewStore(), Parked(), batches, undisturbed)
+    deliver_all(library, new_views(), Parked(), batches, undisturbed)
     assert undisturbed.ended > 30
     poisoned = set(POISONED)
     for step in range(undisturbed.ended):
         POISONED.update(poisoned)
-        views, park, death = MemoryViewStore(), Parked(), Death(**{when: step})
+        views, park, death = new_views(), Parked(), Death(**{when: step})
         assert deliver_all(library, views, park, batches, death) == 1
         if poison:
             assert views.read(articles, bad.stream).parked.first == bad.first

@@ -5,7 +5,7 @@ import random
 import pytest
 from foldstack.kernel.errors import StoreThrottled, StoreTimeout, Unavailable
 
-from .fakes import MemoryViewStore, Turns, Watched, Weather
+from .fakes import Turns, Watched, Weather
 from .library import Library, assert_equals_fold, deliver, projector, published
 
 HISTORIES = 12
@@ -24,10 +24,10 @@ def batches(rng: random.Random, envelopes: list) -> list[list]:
 
 
 @pytest.mark.parametrize("block", range(4))
-def test_shuffled_and_duplicated(block):
+def test_shuffled_and_duplicated(new_views, block):
     for seed in range(block * HISTORIES, (block + 1) * HISTORIES):
         rng = random.Random(seed)
-        library, views = Library().grow(rng), MemoryViewStore(seed)
+        library, views = Library().grow(rng), new_views(seed)
         envelopes = published(library.commits, rng)
         for batch in batches(rng, envelopes):
             deliver(projector(library.store, views), batch)
@@ -37,11 +37,11 @@ def test_shuffled_and_duplicated(block):
 
 
 @pytest.mark.parametrize("block", range(4))
-def test_delivered_while_written_by_many_projectors_at_once(block):
+def test_delivered_while_written_by_many_projectors_at_once(new_views, block):
     """Deliveries overtake each other and the writer; five sandboxes stop at each call, in an order of the seed's."""
     for seed in range(block * HISTORIES, (block + 1) * HISTORIES):
         rng = random.Random(seed)
-        library, views, turns = Library(), MemoryViewStore(seed), Turns(rng)
+        library, views, turns = Library(), new_views(seed), Turns(rng)
         road: list[list] = []
         written = []
 
@@ -68,11 +68,11 @@ def test_delivered_while_written_by_many_projectors_at_once(block):
 
 
 @pytest.mark.parametrize("block", range(3))
-def test_through_throttling_and_lost_answers(block):
+def test_through_throttling_and_lost_answers(new_views, block):
     """A delivery that fails is delivered again; what had been written before its answer was lost is not repeated."""
     for seed in range(block * HISTORIES, (block + 1) * HISTORIES):
         rng = random.Random(seed)
-        library, views, weather = Library().grow(rng), MemoryViewStore(seed), Weather(rng, 0.15)
+        library, views, weather = Library().grow(rng), new_views(seed), Weather(rng, 0.15)
         mine = projector(
             Watched(library.store, weather.before, weather.after), Watched(views, weather.before, weather.after)
         )
@@ -86,9 +86,9 @@ def test_through_throttling_and_lost_answers(block):
         assert_equals_fold(views, library.store)
 
 
-def test_in_order_each_commit_costs_one_read_and_one_write_and_heals_nothing():
+def test_in_order_each_commit_costs_one_read_and_one_write_and_heals_nothing(new_views):
     library = Library().grow(random.Random(1), streams=3, commits=30)
-    store, views = Watched(library.store), Watched(MemoryViewStore())
+    store, views = Watched(library.store), Watched(new_views())
     mine = projector(store, views)
     matter = 0
     for envelope in published(library.commits):
@@ -100,9 +100,9 @@ def test_in_order_each_commit_costs_one_read_and_one_write_and_heals_nothing():
     assert_equals_fold(views.inner, library.store)
 
 
-def test_a_batch_folds_a_streams_commits_into_one_write():
+def test_a_batch_folds_a_streams_commits_into_one_write(new_views):
     library = Library().grow(random.Random(2), streams=1, commits=10)
-    store, views = Watched(library.store), Watched(MemoryViewStore())
+    store, views = Watched(library.store), Watched(new_views())
     shuffled = published(library.commits)
     random.Random(3).shuffle(shuffled)
     deliver(projector(store, views), shuffled)
@@ -111,9 +111,9 @@ def test_a_batch_folds_a_streams_commits_into_one_write():
     assert_equals_fold(views.inner, library.store)
 
 
-def test_repetitions_cost_one_read_each_and_nothing_more():
+def test_repetitions_cost_one_read_each_and_nothing_more(new_views):
     library = Library().grow(random.Random(2), streams=1, commits=10)
-    store, views = Watched(library.store), Watched(MemoryViewStore())
+    store, views = Watched(library.store), Watched(new_views())
     mine = projector(store, views)
     deliver(mine, published(library.commits))
     views.calls.clear()
@@ -124,7 +124,7 @@ def test_repetitions_cost_one_read_each_and_nothing_more():
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_a_write_without_an_answer_is_resolved_by_reading_again(lost):
+def test_a_write_without_an_answer_is_resolved_by_reading_again(new_views, lost):
     library = Library().grow(random.Random(2), streams=1, commits=10)
     faults = [StoreTimeout("no answer"), StoreThrottled("not now")]
 
@@ -132,7 +132,7 @@ def test_a_write_without_an_answer_is_resolved_by_reading_again(lost):
         if name == "write" and faults:
             raise faults.pop()
 
-    inner = MemoryViewStore()
+    inner = new_views()
     views = Watched(inner, after=trouble) if lost else Watched(inner, before=trouble)
     deliver(projector(library.store, views), published(library.commits))
     assert faults == []

@@ -12,7 +12,7 @@ from foldstack.kernel.errors import BrokenChain, Unavailable
 from foldstack.kernel.store import MemoryCommitStore
 
 from .domain import Created, Deleted, Priced, articles
-from .fakes import MemoryViewStore, Parked, Watched
+from .fakes import Parked, Watched
 from .library import TENANTS, Library, assert_equals_fold, deliver, projector, published, shown, stream
 from .test_sweep import MemoryHeads
 
@@ -30,11 +30,11 @@ def restored(library: Library, keep: int) -> Library:
 
 
 @pytest.mark.parametrize("seed", range(15))
-def test_after_a_restore_views_become_those_of_the_restored_store(seed):
+def test_after_a_restore_views_become_those_of_the_restored_store(new_views, seed):
     """Late deliveries of what the restore undid come among those of what was written since."""
     rng = random.Random(seed)
     before = Library().grow(rng)
-    views = MemoryViewStore(seed)
+    views = new_views(seed)
     deliver(projector(before.store, views), published(before.commits))
     after = restored(before, keep=len(before.commits) // 2)
     kept = len(after.commits)
@@ -49,8 +49,8 @@ def test_after_a_restore_views_become_those_of_the_restored_store(seed):
     assert [row for projection in mine.projections.values() for row in views.scan(projection, 2, None).rows] == []
 
 
-def test_a_sweep_buries_the_row_of_a_stream_that_the_restore_undid():
-    library, views = Library(), MemoryViewStore()
+def test_a_sweep_buries_the_row_of_a_stream_that_the_restore_undid(new_views):
+    library, views = Library(), new_views()
     library.commit("a", Created(price=Decimal(1), shelf="x"))
     library.commit("b", Created(price=Decimal(1), shelf="x"))
     deliver(projector(library.store, views), published(library.commits))
@@ -61,12 +61,12 @@ def test_a_sweep_buries_the_row_of_a_stream_that_the_restore_undid():
     assert_equals_fold(views, after.store)
 
 
-def test_an_undone_commit_is_not_applied_to_the_same_version():
+def test_an_undone_commit_is_not_applied_to_the_same_version(new_views):
     library = Library()
     library.commit("a", Created(price=Decimal(1), shelf="x"))
     undone = library.commit("a", Priced(price=Decimal(66)))
     after = restored(library, keep=1)
-    views = MemoryViewStore()
+    views = new_views()
     mine = projector(after.store, views, epoch=2)
     deliver(mine, published(library.commits[:1]))
     deliver(mine, published([undone]))
@@ -76,11 +76,11 @@ def test_an_undone_commit_is_not_applied_to_the_same_version():
     assert_equals_fold(views, after.store)
 
 
-def test_totals_lose_what_rows_of_another_epoch_had_added():
+def test_totals_lose_what_rows_of_another_epoch_had_added(new_views):
     library = Library()
     library.commit("a", Created(price=Decimal(1), shelf="x"))
     library.commit("a", Priced(price=Decimal(5)))
-    views = MemoryViewStore()
+    views = new_views()
     deliver(projector(library.store, views), published(library.commits))
     after = restored(library, keep=1)
     after.commit("a", Deleted())
@@ -88,8 +88,8 @@ def test_totals_lose_what_rows_of_another_epoch_had_added():
     assert views.totals(articles, TENANTS[0]) == {}
 
 
-def test_an_old_projector_leaves_newer_rows_alone():
-    library, views = Library(), MemoryViewStore()
+def test_an_old_projector_leaves_newer_rows_alone(new_views):
+    library, views = Library(), new_views()
     library.commit("a", Created(price=Decimal(1), shelf="x"))
     deliver(projector(library.store, views, epoch=2), published(library.commits))
     there = views.read(articles, A)
@@ -99,8 +99,8 @@ def test_an_old_projector_leaves_newer_rows_alone():
     assert views.read(articles, A) == there
 
 
-def test_a_parked_row_of_another_epoch_starts_afresh():
-    library, views, park = Library(), MemoryViewStore(), Parked()
+def test_a_parked_row_of_another_epoch_starts_afresh(new_views):
+    library, views, park = Library(), new_views(), Parked()
     first = library.commit("a", Created(price=Decimal(1), shelf="x"))
     deliver(projector(library.store, views), published([first]))
     lead = views.read(articles, A)
@@ -109,16 +109,16 @@ def test_a_parked_row_of_another_epoch_starts_afresh():
     assert (views.read(articles, A).parked, views.read(articles, A).epoch) == (None, 2)
 
 
-def test_a_published_commit_that_the_store_does_not_have_is_no_news():
-    library, views = Library(), MemoryViewStore()
+def test_a_published_commit_that_the_store_does_not_have_is_no_news(new_views):
+    library, views = Library(), new_views()
     library.commit("a", Created(price=Decimal(1), shelf="x"))
     ahead = [replace(library.commits[0], first=7, next=8, prev={"Priced": 7})]
     with pytest.raises(BrokenChain, match="the store ends at 2"):
         deliver(projector(library.store, views), published(ahead))
 
 
-def test_a_hole_in_what_the_store_answers_is_never_folded():
-    library, views = Library(), MemoryViewStore()
+def test_a_hole_in_what_the_store_answers_is_never_folded(new_views):
+    library, views = Library(), new_views()
     for n in range(1, 6):
         library.commit("a", Created(price=Decimal(n), shelf="x"))
     del library.store._streams[A.key][3]
@@ -127,13 +127,13 @@ def test_a_hole_in_what_the_store_answers_is_never_folded():
     assert views.read(articles, A) is None
 
 
-def test_a_long_stream_is_healed_in_parts_that_stay(monkeypatch):
+def test_a_long_stream_is_healed_in_parts_that_stay(new_views, monkeypatch):
     monkeypatch.setattr(view_fold, "_MOST_AT_ONCE", 4)
     monkeypatch.setattr(view_fold, "_SLICE", 3)
     library = Library()
     for n in range(1, 31):
         library.commit("a", Created(price=Decimal(n), shelf="x"))
-    views = Watched(MemoryViewStore())
+    views = Watched(new_views())
     deliver(projector(library.store, views), published(library.commits[-2:]))
     assert views.calls.count("write") == 16, "two projections, eight parts each"
     assert_equals_fold(views, library.store)

@@ -26,10 +26,10 @@ def one_article(commits: int = 6) -> Library:
 
 
 @pytest.mark.parametrize("block", range(3))
-def test_poison_parks_its_stream_alone_and_a_redrive_makes_it_whole(block):
+def test_poison_parks_its_stream_alone_and_a_redrive_makes_it_whole(new_views, block):
     for seed in range(block * 12, (block + 1) * 12):
         rng = random.Random(seed)
-        library, views, park = Library().grow(rng), MemoryViewStore(seed), Parked()
+        library, views, park = Library().grow(rng), new_views(seed), Parked()
         commit = rng.choice([c for c in library.commits if not articles.stored_types.isdisjoint(c.types)])
         bad = commit.stream
         versions = [e.version for e in commit.stored if e.type in articles.stored_types]
@@ -57,8 +57,8 @@ def test_poison_parks_its_stream_alone_and_a_redrive_makes_it_whole(block):
         assert_equals_fold(views, library.store)
 
 
-def test_what_precedes_poison_is_shown_and_what_follows_waits():
-    library, views, park = one_article(), MemoryViewStore(), Parked()
+def test_what_precedes_poison_is_shown_and_what_follows_waits(new_views):
+    library, views, park = one_article(), new_views(), Parked()
     POISONED.add(("a", 3))
     deliver(projector(library.store, views, park), published(library.commits))
     assert shown(views, articles, TENANTS[0])["a"].price == 2
@@ -81,8 +81,8 @@ def test_what_precedes_poison_is_shown_and_what_follows_waits():
     assert (store.calls, len(park), views.read(articles, A)) == ([], 1, lead)
 
 
-def test_a_redrive_into_the_next_poison_parks_there():
-    library, views, park = one_article(), MemoryViewStore(), Parked()
+def test_a_redrive_into_the_next_poison_parks_there(new_views):
+    library, views, park = one_article(), new_views(), Parked()
     POISONED.update({("a", 3), ("a", 5)})
     mine = projector(library.store, views, park)
     deliver(mine, published(library.commits))
@@ -94,8 +94,8 @@ def test_a_redrive_into_the_next_poison_parks_there():
     assert mine.heal(articles, A) == "parked", "a sweep does not redrive"
 
 
-def test_a_skip_records_who_and_why_and_goes_on():
-    library, views, park = one_article(), MemoryViewStore(), Parked()
+def test_a_skip_records_who_and_why_and_goes_on(new_views):
+    library, views, park = one_article(), new_views(), Parked()
     POISONED.add(("a", 6))
     mine = projector(library.store, views, park)
     deliver(mine, published(library.commits))
@@ -112,8 +112,8 @@ def test_a_skip_records_who_and_why_and_goes_on():
 
 
 @pytest.mark.parametrize(("who", "why"), [("", "because"), ("jo", "")])
-def test_a_skip_without_who_and_why_is_refused(who, why):
-    library, views = one_article(), MemoryViewStore()
+def test_a_skip_without_who_and_why_is_refused(new_views, who, why):
+    library, views = one_article(), new_views()
     POISONED.add(("a", 6))
     mine = projector(library.store, views)
     deliver(mine, published(library.commits))
@@ -122,8 +122,8 @@ def test_a_skip_without_who_and_why_is_refused(who, why):
     assert views.read(articles, A).parked is not None
 
 
-def test_the_first_commit_may_be_poison():
-    library, views, park = one_article(), MemoryViewStore(), Parked()
+def test_the_first_commit_may_be_poison(new_views):
+    library, views, park = one_article(), new_views(), Parked()
     POISONED.add(("a", 1))
     mine = projector(library.store, views, park)
     deliver(mine, published(library.commits))
@@ -133,8 +133,8 @@ def test_the_first_commit_may_be_poison():
     assert_equals_fold(views, library.store)
 
 
-def test_faults_of_the_store_are_never_poison():
-    library, views, park = one_article(), MemoryViewStore(), Parked()
+def test_faults_of_the_store_are_never_poison(new_views):
+    library, views, park = one_article(), new_views(), Parked()
 
     def lost(name: str) -> None:
         raise StoreTimeout(name)
@@ -145,8 +145,8 @@ def test_faults_of_the_store_are_never_poison():
 
 
 @pytest.mark.parametrize("fault", [OSError("no route"), StoreTimeout("no answer"), MemoryError()])
-def test_faults_of_the_process_are_never_poison(fault):
-    library, views, park = one_article(), MemoryViewStore(), Parked()
+def test_faults_of_the_process_are_never_poison(new_views, fault):
+    library, views, park = one_article(), new_views(), Parked()
     impure = Projection("articles", of=article, row=ArticleRow)
 
     @impure.on(Created)
@@ -158,8 +158,8 @@ def test_faults_of_the_process_are_never_poison(fault):
     assert (park, views.read(articles, A)) == ([], None)
 
 
-def test_a_commit_that_cannot_be_read_is_poison_and_those_before_it_are_not(monkeypatch):
-    library, views, park = one_article(), MemoryViewStore(), Parked()
+def test_a_commit_that_cannot_be_read_is_poison_and_those_before_it_are_not(new_views, monkeypatch):
+    library, views, park = one_article(), new_views(), Parked()
     since, monkey = library.store.since, library.commits[3]
 
     def read(of, version, limit=100, consistent=True):
@@ -177,8 +177,8 @@ def test_a_commit_that_cannot_be_read_is_poison_and_those_before_it_are_not(monk
     assert views.read(articles, A).cursor == 7
 
 
-def test_events_of_tomorrows_code_are_poison():
-    library, views, park = one_article(1), MemoryViewStore(), Parked()
+def test_events_of_tomorrows_code_are_poison(new_views):
+    library, views, park = one_article(1), new_views(), Parked()
     envelope = published(library.commits)[0]
     newer = [envelope.stored[0]._replace(schema=9)]
     object.__setattr__(envelope, "stored", tuple(newer))
@@ -218,8 +218,8 @@ def test_a_row_too_large_for_an_item_is_poison(size, parked):
         {f"k{n}": {"worth": 1} for n in range(50)},
     ],
 )
-def test_a_contribution_that_totals_cannot_add_exactly_is_poison(contribution):
-    library, views, park = one_article(1), MemoryViewStore(), Parked()
+def test_a_contribution_that_totals_cannot_add_exactly_is_poison(new_views, contribution):
+    library, views, park = one_article(1), new_views(), Parked()
     odd = Projection("articles", of=article, row=ArticleRow)
     odd.on(Created)(lambda row, event, meta: ArticleRow(price=event.price, shelf=event.shelf))
     odd.contributes(lambda row: contribution)

@@ -50,8 +50,8 @@ def small(ids: str = "abc") -> Library:
     return library
 
 
-def test_a_rebuild_from_begin_to_end():
-    library, views = small(), MemoryViewStore()
+def test_a_rebuild_from_begin_to_end(new_views):
+    library, views = small(), new_views()
     deliver(projector(library.store, views), published(library.commits))
     mine = rebuild_of(articles, library.store, views)
     assert mine.build().stage == "built"
@@ -83,8 +83,8 @@ def test_a_rebuild_from_begin_to_end():
         (["build", "switch"], "switch", "nothing is built"),
     ],
 )
-def test_what_does_not_fit_is_refused_with_what_does(before, step, told):
-    library, views = small(), MemoryViewStore()
+def test_what_does_not_fit_is_refused_with_what_does(new_views, before, step, told):
+    library, views = small(), new_views()
     mine = rebuild_of(articles, library.store, views)
     for each in before:
         getattr(mine, each)()
@@ -133,8 +133,8 @@ def _operate(death: Death) -> MemoryViewStore:
     return inner
 
 
-def test_it_is_not_ready_while_a_stream_is_parked():
-    library, views = small(), MemoryViewStore()
+def test_it_is_not_ready_while_a_stream_is_parked(new_views):
+    library, views = small(), new_views()
     bad = library.commit("b", Priced(price=Decimal(2)))
     library.commit("b", Priced(price=Decimal(3)))
     POISONED.add(("b", bad.first))
@@ -150,8 +150,8 @@ def test_it_is_not_ready_while_a_stream_is_parked():
     assert_generation_equals_fold(views, library.store, articles.in_generation(2))
 
 
-def test_it_is_not_ready_while_the_road_is_behind():
-    library, views, waiting = small(), MemoryViewStore(), [101]
+def test_it_is_not_ready_while_the_road_is_behind(new_views):
+    library, views, waiting = small(), new_views(), [101]
     mine = rebuild_of(articles, library.store, views, lag=lambda: waiting[0])
     with pytest.raises(NotReady, match="101 messages wait"):
         mine.build()
@@ -224,8 +224,8 @@ def test_a_cancelled_rebuild_stops_and_leaves_nothing():
     assert views.items["articles"] == {}, "also what the first wrote after it was given up"
 
 
-def test_a_rebuild_of_other_code_is_not_continued(monkeypatch):
-    library, views = small(), MemoryViewStore()
+def test_a_rebuild_of_other_code_is_not_continued(new_views, monkeypatch):
+    library, views = small(), new_views()
     mine = rebuild_of(articles, library.store, views, lag=lambda: 999)
     with pytest.raises(NotReady):
         mine.build()
@@ -234,9 +234,9 @@ def test_a_rebuild_of_other_code_is_not_continued(monkeypatch):
         rebuild_of(articles, library.store, views).build()
 
 
-def test_a_rebuild_of_another_epoch_is_not_continued():
+def test_a_rebuild_of_another_epoch_is_not_continued(new_views):
     """A restore came between: what was scanned before may be undone."""
-    library, views = small(), MemoryViewStore()
+    library, views = small(), new_views()
     with pytest.raises(NotReady):
         rebuild_of(articles, library.store, views, lag=lambda: 999).build()
     after = Rebuild(
@@ -287,8 +287,8 @@ def test_throttled_pages_are_repeated():
     assert_generation_equals_fold(views, library.store, articles.in_generation(2))
 
 
-def test_streams_that_begin_on_a_page_cost_no_read_and_one_write_together():
-    library, views = small("abcdefgh"), Watched(MemoryViewStore())
+def test_streams_that_begin_on_a_page_cost_no_read_and_one_write_together(new_views):
+    library, views = small("abcdefgh"), Watched(new_views())
     for id in "abcdefgh":
         library.commit(id, Priced(price=Decimal(2)))
     rebuild_of(articles, library.store, views, MemoryScan(library.store, 99)).build()
@@ -300,8 +300,8 @@ def test_streams_that_begin_on_a_page_cost_no_read_and_one_write_together():
     }
 
 
-def test_what_differs_is_shown():
-    library, views = small("abcd"), MemoryViewStore()
+def test_what_differs_is_shown(new_views):
+    library, views = small("abcd"), new_views()
     deliver(projector(library.store, views), published(library.commits))
     other = Projection("articles", of=article, row=ArticleRow)
     other.on(Created)(

@@ -1,6 +1,7 @@
 """A rebuild beside writers, projectors and readers: nothing is lost, and nobody sees a wrong or a missing row."""
 
 import random
+from typing import Any
 
 import pytest
 from foldstack.aws.generations import FEEDERS_LOOK, READERS_LOOK, Generations
@@ -11,7 +12,7 @@ from foldstack.kernel.errors import OperationRefused
 from foldstack.kernel.token import Token
 
 from .domain import articles, trails
-from .fakes import Clock, Crash, Death, MemoryViewStore, Parked, Turns, Watched
+from .fakes import Clock, Crash, Death, Parked, Turns, Watched
 from .library import Library, deliver, projector, published
 from .rebuilding import MemoryScan, assert_generation_equals_fold, states
 
@@ -21,11 +22,11 @@ HISTORIES = 12
 class World:
     """A writer, projectors, readers and an operator whose process dies now and then, in an order of the seed's."""
 
-    def __init__(self, seed: int, settled: float = 6.0) -> None:
+    def __init__(self, seed: int, views: Any, settled: float = 6.0) -> None:
         self.rng = random.Random(seed)
         self.turns, self.clock = Turns(self.rng), Clock()
         self.clock.now = 1000.0
-        self.library, self.views = Library().grow(self.rng, streams=4, commits=5), MemoryViewStore(seed)
+        self.library, self.views = Library().grow(self.rng, streams=4, commits=5), views
         self.projection = articles if seed % 2 else trails
         self.settled = settled
         self.road: list[list] = []
@@ -161,10 +162,10 @@ class World:
 
 
 @pytest.mark.parametrize("block", range(4))
-def test_readers_see_no_wrong_row_and_the_new_generation_ends_as_the_fold(block):
+def test_readers_see_no_wrong_row_and_the_new_generation_ends_as_the_fold(new_views, block):
     deaths = reads = 0
     for seed in range(block * HISTORIES, (block + 1) * HISTORIES):
-        world = World(seed)
+        world = World(seed, new_views(seed))
         world.run()
         deaths, reads = deaths + world.deaths, reads + world.reads
         control = world.views.control(world.projection)

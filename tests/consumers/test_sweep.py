@@ -39,9 +39,9 @@ def swept(library: Library, views, **more) -> Swept:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_lost_last_events_are_healed(seed):
+def test_lost_last_events_are_healed(new_views, seed):
     rng = random.Random(seed)
-    library, views = Library().grow(rng), MemoryViewStore(seed)
+    library, views = Library().grow(rng), new_views(seed)
     last = {commit.stream.key: commit for commit in library.commits}
     lost = rng.choices(list(last.values()), k=2)
     deliver(
@@ -56,15 +56,15 @@ def test_lost_last_events_are_healed(seed):
     assert (again.checked, again.healed) == (first.checked, 0)
 
 
-def test_a_stream_that_was_never_delivered_is_found():
-    library, views = Library(), MemoryViewStore()
+def test_a_stream_that_was_never_delivered_is_found(new_views):
+    library, views = Library(), new_views()
     library.commit("a", Created(price=Decimal(1), shelf="x"))
     assert swept(library, views) == Swept(True, checked=2, healed=2)
     assert_equals_fold(views, library.store)
 
 
-def test_commits_that_do_not_matter_are_not_behind():
-    library, views = Library(), MemoryViewStore()
+def test_commits_that_do_not_matter_are_not_behind(new_views):
+    library, views = Library(), new_views()
     library.commit("a", Created(price=Decimal(1), shelf="x"))
     deliver(projector(library.store, views), published(library.commits))
     library.commit("a", Noted(text="of no interest to articles"))
@@ -73,8 +73,8 @@ def test_commits_that_do_not_matter_are_not_behind():
     assert (views.read(articles, A).cursor, views.read(trails, A).cursor) == (2, 3)
 
 
-def test_parked_rows_stay_and_are_counted():
-    library, views = Library(), MemoryViewStore()
+def test_parked_rows_stay_and_are_counted(new_views):
+    library, views = Library(), new_views()
     library.commit("a", Created(price=Decimal(1), shelf="x"))
     POISONED.add(("a", 1))
     deliver(projector(library.store, views), published(library.commits))
@@ -84,8 +84,8 @@ def test_parked_rows_stay_and_are_counted():
     assert views.read(articles, A).parked is not None
 
 
-def test_it_goes_on_from_where_time_was_over():
-    library, views = Library().grow(random.Random(3)), MemoryViewStore()
+def test_it_goes_on_from_where_time_was_over(new_views):
+    library, views = Library().grow(random.Random(3)), new_views()
     runs, heads = [], Watched(MemoryHeads(library.store))
     while not runs or not runs[-1].done:
         sweep = Sweep(projector(library.store, views), heads, views, clock=lambda: 2.0, workers=1)
@@ -96,14 +96,14 @@ def test_it_goes_on_from_where_time_was_over():
     assert views.position("0/1") is None, "the next sweep starts at the beginning"
 
 
-def test_a_death_repeats_at_most_the_page_it_was_in():
+def test_a_death_repeats_at_most_the_page_it_was_in(new_views):
     library = Library().grow(random.Random(4))
     undisturbed = Death()
-    views = MemoryViewStore()
+    views = new_views()
     everything = Watched(views, undisturbed.before, undisturbed.after)
     Sweep(projector(library.store, everything), MemoryHeads(library.store), everything, workers=1).run(1e12)
     for step in range(undisturbed.ended):
-        death, views = Death(after=step), MemoryViewStore()
+        death, views = Death(after=step), new_views()
         mortal = Watched(views, death.before, death.after)
         with pytest.raises(Crash):
             Sweep(projector(library.store, mortal), MemoryHeads(library.store), mortal, workers=1).run(1e12)
@@ -129,9 +129,9 @@ def test_rows_that_cannot_be_healed_now_are_counted_and_stop_nothing():
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_sweeps_and_projectors_side_by_side(seed):
+def test_sweeps_and_projectors_side_by_side(new_views, seed):
     rng = random.Random(seed)
-    library, views, turns = Library().grow(rng), MemoryViewStore(seed), Turns(rng)
+    library, views, turns = Library().grow(rng), new_views(seed), Turns(rng)
     lost = rng.sample(published(library.commits, rng), len(library.commits) // 2)
     watched, store = Watched(views, turns.pause, turns.pause), Watched(library.store, turns.pause, turns.pause)
 

@@ -13,7 +13,7 @@ from foldstack.kernel.store import MemoryCommitStore
 from foldstack.kernel.token import HEADER, Token
 
 from .domain import POISONED, Created, Deleted, Moved, Noted, Priced, articles, trails
-from .fakes import MemoryViewStore, Turns, Watched
+from .fakes import Turns, Watched
 from .library import PROJECTIONS, TENANTS, Library, deliver, folded, projector, published, shown, stream
 
 ACME, ZETA = TENANTS
@@ -34,8 +34,8 @@ def library() -> Library:
     return library
 
 
-def test_without_a_token_a_row_is_as_the_view_has_it(library):
-    views = Watched(MemoryViewStore())
+def test_without_a_token_a_row_is_as_the_view_has_it(new_views, library):
+    views = Watched(new_views())
     store = Watched(library.store)
     deliver(projector(library.store, views), published(library.commits[:1]))
     views.calls.clear()
@@ -44,25 +44,25 @@ def test_without_a_token_a_row_is_as_the_view_has_it(library):
     assert (store.calls, views.calls) == ([], ["read", "read"])
 
 
-def test_a_token_folds_what_is_missing_over_the_row(library):
-    views = MemoryViewStore()
+def test_a_token_folds_what_is_missing_over_the_row(new_views, library):
+    views = new_views()
     deliver(projector(library.store, views), published(library.commits[:1]))
     before = views.read(articles, A)
     assert reader(library.store, views, ("a", 3)).get(articles, "a").price == 2
     assert views.read(articles, A) == before, "a reader writes nothing"
-    assert reader(library.store, MemoryViewStore(), ("a", 3)).get(articles, "a").price == 2
+    assert reader(library.store, new_views(), ("a", 3)).get(articles, "a").price == 2
 
 
-def test_a_row_that_has_arrived_costs_no_read_of_the_store(library):
-    views, store = MemoryViewStore(), Watched(library.store)
+def test_a_row_that_has_arrived_costs_no_read_of_the_store(new_views, library):
+    views, store = new_views(), Watched(library.store)
     deliver(projector(library.store, views), published(library.commits))
     assert reader(store, views, ("a", 3)).get(articles, "a").price == 2
     assert [row.price for row in reader(store, views, ("a", 3)).page(articles, 9, None).rows] == [2]
     assert store.calls == []
 
 
-def test_a_deletion_is_seen_at_once(library):
-    views = MemoryViewStore()
+def test_a_deletion_is_seen_at_once(new_views, library):
+    views = new_views()
     deliver(projector(library.store, views), published(library.commits))
     library.commit("a", Deleted())
     assert reader(library.store, views).get(articles, "a") is not None
@@ -72,8 +72,8 @@ def test_a_deletion_is_seen_at_once(library):
 
 
 @pytest.mark.parametrize("delivered", [0, 2])
-def test_a_token_beyond_the_tip_is_invalid(library, delivered):
-    views = MemoryViewStore()
+def test_a_token_beyond_the_tip_is_invalid(new_views, library, delivered):
+    views = new_views()
     deliver(projector(library.store, views), published(library.commits[:delivered]))
     for ask in (
         lambda: reader(library.store, views, ("a", 4)).get(articles, "a"),
@@ -86,15 +86,15 @@ def test_a_token_beyond_the_tip_is_invalid(library, delivered):
         assert caught.value.field == HEADER
 
 
-def test_a_token_of_another_epoch_is_none(library):
-    views, store = MemoryViewStore(), Watched(library.store)
+def test_a_token_of_another_epoch_is_none(new_views, library):
+    views, store = new_views(), Watched(library.store)
     assert reader(store, views, ("a", 99), epoch=2, of=1).get(articles, "a") is None
     assert store.calls == []
 
 
-def test_a_row_of_another_epoch_is_folded_from_the_start(library):
+def test_a_row_of_another_epoch_is_folded_from_the_start(new_views, library):
     """The restored store has other events under the same versions."""
-    views = MemoryViewStore()
+    views = new_views()
     deliver(projector(library.store, views), published(library.commits))
     restored = Library(MemoryCommitStore(), epoch=2)
     for price in (7, 8):
@@ -103,8 +103,8 @@ def test_a_row_of_another_epoch_is_folded_from_the_start(library):
     assert found.get(articles, "a").price == 8
 
 
-def test_a_parked_stream_is_503_at_once_for_a_token_beyond_it(library):
-    views, store = MemoryViewStore(), Watched(library.store)
+def test_a_parked_stream_is_503_at_once_for_a_token_beyond_it(new_views, library):
+    views, store = new_views(), Watched(library.store)
     POISONED.add(("a", 2))
     deliver(projector(library.store, views), published(library.commits))
     POISONED.clear()
@@ -121,20 +121,20 @@ def test_a_parked_stream_is_503_at_once_for_a_token_beyond_it(library):
     assert reader(store, views, ("a", 3)).get(trails, "a").seen == 2, "other projections are not parked"
 
 
-def test_poison_that_no_projector_has_met_yet_is_503_too(library):
+def test_poison_that_no_projector_has_met_yet_is_503_too(new_views, library):
     POISONED.add(("a", 2))
     with pytest.raises(ViewBehind):
-        reader(library.store, MemoryViewStore(), ("a", 3)).get(articles, "a")
+        reader(library.store, new_views(), ("a", 3)).get(articles, "a")
 
 
-def test_a_reader_does_not_fold_without_end(library, monkeypatch):
+def test_a_reader_does_not_fold_without_end(new_views, library, monkeypatch):
     monkeypatch.setattr(view_fold, "_MOST_AT_ONCE", 1)
     with pytest.raises(ViewBehind, match="far behind"):
-        reader(library.store, MemoryViewStore(), ("a", 3)).get(articles, "a")
+        reader(library.store, new_views(), ("a", 3)).get(articles, "a")
 
 
-def test_commits_of_no_interest_do_not_hide_a_row(library):
-    views = MemoryViewStore()
+def test_commits_of_no_interest_do_not_hide_a_row(new_views, library):
+    views = new_views()
     deliver(projector(library.store, views), published(library.commits))
     library.commit("a", Noted(text="n"))
     assert reader(library.store, views, ("a", 4)).get(articles, "a").price == 2
@@ -153,11 +153,11 @@ def paged(found: ViewReader, projection, limit: int) -> list:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_pages_at_any_moment(seed):
+def test_pages_at_any_moment(new_views, seed):
     """Any part of the road delivered, a token for any streams: those as in the store, all others as in the view."""
     rng = random.Random(seed)
     library = Library().grow(rng, streams=rng.choice([3, 12]), commits=5)
-    views = MemoryViewStore(seed)
+    views = new_views(seed)
     deliver(projector(library.store, views), rng.sample(published(library.commits), len(library.commits) // 3))
     for tenant in TENANTS:
         mine = {c.stream.id: c.next for c in library.commits if c.stream.tenant == tenant}
@@ -176,8 +176,8 @@ def test_pages_at_any_moment(seed):
                 assert found.get(projection, id) == expected.get(id)
 
 
-def test_pages_are_filled_over_many_tombstones():
-    library, views = Library(), MemoryViewStore()
+def test_pages_are_filled_over_many_tombstones(new_views):
+    library, views = Library(), new_views()
     for n in range(120):
         library.commit(f"a{n:03}", Created(price=Decimal(n), shelf="x"), *([] if n % 40 == 0 else [Deleted()]))
     deliver(projector(library.store, views), published(library.commits))
@@ -209,18 +209,18 @@ def sealed(*parts) -> str:
         base64.urlsafe_b64encode(b"[[[[").decode(),
     ],
 )
-def test_a_bad_next_is_invalid(library, after):
+def test_a_bad_next_is_invalid(new_views, library, after):
     with pytest.raises(InvalidValue) as caught:
-        reader(library.store, MemoryViewStore()).page(articles, 9, after)
+        reader(library.store, new_views()).page(articles, 9, after)
     assert caught.value.field == "next"
-    assert reader(library.store, MemoryViewStore()).page(articles, 9, sealed("articles", 1, "a")).rows == []
+    assert reader(library.store, new_views()).page(articles, 9, sealed("articles", 1, "a")).rows == []
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_totals_hold_what_the_token_promises(seed):
+def test_totals_hold_what_the_token_promises(new_views, seed):
     """While projectors move rows and totals: the sum lies between what was promised and what has happened."""
     rng = random.Random(seed)
-    library, views, turns = Library(), MemoryViewStore(seed), Turns(rng)
+    library, views, turns = Library(), new_views(seed), Turns(rng)
     ids = [f"a{n}" for n in range(4)]
     road = published(library.commit(id, Created(price=Decimal(1), shelf=shelf)) for id in ids for shelf in "xyx")
     rng.shuffle(road)

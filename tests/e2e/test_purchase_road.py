@@ -5,10 +5,11 @@ import threading
 import pytest
 
 
-def test_outputs_name_what_was_deployed(cloud):
+def test_outputs_name_what_was_deployed(cloud, read_model):
     assert set(cloud.outputs) >= {"apiUrl", "eventTable", "viewTables", "eventBus", "paymentProviderUrl"}
     tables = cloud.client("dynamodb").list_tables()["TableNames"]
     assert {cloud.outputs["eventTable"], *cloud.outputs["viewTables"].values()} <= set(tables)
+    assert bool(cloud.outputs["viewTables"]) == (read_model == "dynamodb")
 
 
 def test_a_product_is_created_read_listed_and_discontinued(client):

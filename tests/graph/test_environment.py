@@ -15,7 +15,8 @@ FED_BY_THE_RELAY = {"FOLDSTACK_EFFECTS_QUEUE", "FOLDSTACK_EFFECT_TYPES"}
 
 @pytest.fixture(params=VARIANTS)
 def every_function(request):
-    return functions(shop("local", **VARIANTS[request.param]))
+    stores = [shop("local", **VARIANTS[request.param], readModel=store) for store in ("dynamodb", "postgres")]
+    return [function for graph in stores for function in functions(graph)]
 
 
 class Asked(UserDict):
@@ -83,6 +84,30 @@ def test_a_function_is_told_only_of_what_it_may_touch():
         "shop-api-router": requests | {"FOLDSTACK_VIEW_TABLES"},
         "shop-api-commands": requests,
         "shop-api-queries": store | door | {"FOLDSTACK_VIEW_TABLES"},
+    }
+
+
+def test_with_views_in_postgresql_those_who_use_them_are_told_where():
+    both = [shop("local", readModel="postgres"), shop("local", readModel="postgres", splitRouter=True)]
+    sql = {}
+    for function in (each for graph in both for each in functions(graph)):
+        environment = Environment.read(variables(function))
+        assert "FOLDSTACK_VIEW_TABLES" not in environment.variables
+        if environment.has_sql:
+            sql[function.name] = environment.sql
+    assert sql.keys() == {"shop-views-projector", "shop-views-migrate", "shop-api-router", "shop-api-queries"}
+    (cluster,) = both[0].of("aws:rds/cluster:Cluster")
+    secrets = {each.name: each.outputs["arn"] for each in both[0].of("aws:secretsmanager/secret:Secret")}
+    for connection in sql.values():
+        assert connection[:1] == (cluster.outputs["arn"],)
+        assert connection[2:] == ("foldstack", ("products", "purchases"))
+    assert sql["shop-views-projector"].secret == secrets["shop-sql-secret-projector"]
+    assert sql["shop-api-router"].secret == sql["shop-api-queries"].secret == secrets["shop-sql-secret-reader"]
+    assert sql["shop-views-migrate"].secret == cluster.outputs["masterUserSecrets"][0]["secretArn"]
+    (migrate,) = [each for each in functions(both[0]) if each.name == "shop-views-migrate"]
+    assert Environment.read(variables(migrate)).sql_roles == {
+        "projector": secrets["shop-sql-secret-projector"],
+        "reader": secrets["shop-sql-secret-reader"],
     }
 
 

@@ -7,11 +7,11 @@ import pulumi
 import pytest
 
 import components
-from components import EventSourcedService, HttpApi, ProjectionPipeline
+from components import EventSourcedService, HttpApi, ProjectionPipeline, SqlStore
 from components.package import Package
 from tests.graph.support import DOMAIN, ROOT, deploy
 
-NAMES = ["EventSourcedService", "HttpApi", "ProjectionPipeline"]
+NAMES = ["EventSourcedService", "HttpApi", "ProjectionPipeline", "SqlStore"]
 OPERATIONS = {"removal": "destroy", "log_retention_days": 60, "tracing": False}
 ALARMS = "arn:aws:sns:eu-west-1:123456789012:alarms"
 
@@ -29,7 +29,11 @@ def in_program():
             "operations": operations,
         },
     )
-    views = ProjectionPipeline("rows", {"source": service.events, "views": ["rows"], "operations": operations})  # pyright: ignore
+    store = SqlStore("base", {"minimum_half_acus": 1, "operations": operations})
+    views = ProjectionPipeline(
+        "rows",
+        {"source": service.events, "views": ["rows"], "store": store.connection, "operations": operations},  # pyright: ignore
+    )
     HttpApi(
         "door",
         {  # pyright: ignore
@@ -68,8 +72,11 @@ def as_package():
             "operations": operations,
         },
     )
+    store = construct("SqlStore", "base", {"minimumHalfAcus": 1.0, "operations": operations})
     views = construct(
-        "ProjectionPipeline", "rows", {"source": service["events"], "views": ["rows"], "operations": operations}
+        "ProjectionPipeline",
+        "rows",
+        {"source": service["events"], "views": ["rows"], "store": store["connection"], "operations": operations},
     )
     construct(
         "HttpApi",
@@ -139,6 +146,7 @@ def test_what_callers_must_give_is_required_and_nothing_else():
         "EventSourcedService": {"domain"},
         "HttpApi": {"commands"},
         "ProjectionPipeline": {"source", "views"},
+        "SqlStore": set(),
     }
 
 

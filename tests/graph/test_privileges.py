@@ -11,6 +11,8 @@ GRAPHS = {
     "dev": lambda: shop("dev"),
     "split": lambda: shop("dev", splitRouter=True),
     **{road: lambda road=road: shop("dev", road=road) for road in NAMES[1:]},
+    "postgres": lambda: shop("dev", readModel="postgres"),
+    "postgres, split": lambda: shop("dev", readModel="postgres", splitRouter=True),
 }
 
 
@@ -101,17 +103,49 @@ BY_ROAD = {
 }
 
 
+CLUSTER = {"shop-sql-cluster"}
+TRANSACTIONS = {
+    f"rds-data:{each}": CLUSTER
+    for each in ("BeginTransaction", "CommitTransaction", "ExecuteStatement", "RollbackTransaction")
+}
+
+
+def login(secret):
+    return {"secretsmanager:GetSecretValue": {secret}}
+
+
+READ_DATABASE = together({"rds-data:ExecuteStatement": CLUSTER}, login("shop-sql-secret-reader"))
+LOGINS = {"shop-sql-secret-projector", "shop-sql-secret-reader"}
+WITH_POSTGRES = {
+    "shop-views-projector": together(
+        READ_STORE,
+        {"dynamodb:Scan": {"shop-commits"}},
+        TRANSACTIONS,
+        login("shop-sql-secret-projector"),
+        {"sqs:SendMessage": {"shop-views-parked"}},
+    ),
+    "shop-views-migrate": together(
+        TRANSACTIONS,
+        login("shop-sql-cluster master secret"),
+        {"secretsmanager:GetSecretValue": LOGINS, "secretsmanager:PutSecretValue": LOGINS},
+    ),
+    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, READ_DATABASE),
+    "shop-api-queries": together(READ_STORE, READ_DATABASE),
+}
+
+
 def test_each_function_may_do_exactly_what_it_does(request, graph):
     by_road = BY_ROAD.get(request.node.callspec.params["graph"], BY_ROAD["eventbridge"])
+    mine = GRANTS | WITH_POSTGRES if graph.of("aws:rds/cluster:Cluster") else GRANTS
     for function in functions(graph):
         granted = grants(graph, role_of(graph, function))
-        expected = together(GRANTS[function.name], by_road.get(function.name, {}), everyone(function.name))
+        expected = together(mine[function.name], by_road.get(function.name, {}), everyone(function.name))
         assert granted == expected, function
 
 
 def test_all_grants_are_tested():
     tested = {function.name for make in GRAPHS.values() for function in functions(make())}
-    assert tested == GRANTS.keys()
+    assert tested == GRANTS.keys() | WITH_POSTGRES.keys()
 
 
 def test_nobody_may_change_a_commit(graph):
@@ -226,6 +260,9 @@ def described(graph, arn):
     """An ARN as the name of its resource in the program, with what comes after the ARN."""
     if arn == "*":
         return arn
+    for cluster in graph.of("aws:rds/cluster:Cluster"):
+        if arn == cluster.outputs["masterUserSecrets"][0]["secretArn"]:
+            return f"{cluster.name} master secret"
     for ending in ("/aws/lambda/*", "/*", ":*", ""):
         whole = arn.removesuffix(ending)
         if arn.endswith(ending) and any(

@@ -76,7 +76,7 @@ def test_the_upload_layer_is_of_its_platform(upload_layer):
     for name, content in libraries.items():
         assert ".cpython-313-aarch64-linux-gnu." in name
         assert int.from_bytes(content[18:20], "little") == ARM64
-    assert upload_layer.stat().st_size < 20 * 1024**2
+    assert upload_layer.stat().st_size < 32 * 1024**2  # of which SQLAlchemy is 19
 
 
 def test_the_layer_holds_no_trace_of_its_installation(upload_layer):

@@ -17,18 +17,19 @@ from . import consumption
 
 CONNECT_SECONDS = 1
 READ_SECONDS = 2
+SQL_SECONDS = 15
 ATTEMPTS = 3
 
 
 @cache
-def client(service: str, attempts: int = ATTEMPTS, *, checked: bool = True) -> Any:
+def client(service: str, attempts: int = ATTEMPTS, *, checked: bool = True, read_seconds: int = READ_SECONDS) -> Any:
     """The low-level client of `service` for this sandbox. `attempts` counts the first one; `checked` has the SDK
     look at every parameter before it is sent, an eighth of what a put costs the processor."""
     made = session().create_client(
         service,
         config=Config(
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
+            read_timeout=read_seconds,
             retries={"mode": "standard", "total_max_attempts": attempts},
             tcp_keepalive=True,
             parameter_validation=checked,
@@ -49,3 +50,9 @@ def commit_table() -> Any:
     """The DynamoDB client for commits: a lost answer is the executor's to resolve, not the SDK's. Its parameters
     come from one module, `commit_store`."""
     return client("dynamodb", attempts=1, checked=False)
+
+
+def data_api() -> Any:
+    """The RDS Data API's client: one attempt, since a statement that is repeated is done twice. A statement may take
+    its time, and ends by the role's own limit."""
+    return client("rds-data", attempts=1, read_seconds=SQL_SECONDS)

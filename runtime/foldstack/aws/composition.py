@@ -5,7 +5,7 @@ What only some functions have is imported when it is made: a cold start pays for
 
 import logging
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from ..kernel.decision import Rejection
@@ -20,7 +20,7 @@ from ..kernel.token import Token
 from . import clients
 from .bodies import Bodies
 from .commit_store import DynamoCommitStore
-from .environment import Environment
+from .environment import Environment, SqlConnection
 from .generations import FEEDERS_LOOK, READERS_LOOK, Generations
 
 if TYPE_CHECKING:
@@ -29,13 +29,18 @@ if TYPE_CHECKING:
     from .rebuild import Rebuild
     from .relay import Relay
     from .roads.road import Road
+    from .sql.statements import Sql
+    from .sql.view_store import SqlViewStore
     from .sweep import Sweep
     from .view_operations import OperatedViews
-    from .view_store import DynamoViewStore
+    from .view_store import ViewStore
     from .views import ViewReader
 
 MakeClient = Callable[[str], Any]
 """Makes clients for whoever is no function; functions take those of their sandbox."""
+
+_WAKING_SECONDS = 30
+"""How long a projector waits for its database, within its own 60 s."""
 
 
 def commit_store(env: Environment, client: MakeClient | None = None) -> DynamoCommitStore:
@@ -63,55 +68,81 @@ def reactor(env: Environment, service: Service, executor: Executor) -> Reactor:
 
 
 def views(
-    env: Environment, store: CommitStore, tenant: Tenant, token: Token | None, generations: Generations
+    env: Environment,
+    service: Service,
+    store: CommitStore,
+    tenant: Tenant,
+    token: Token | None,
+    generations: Generations,
 ) -> "ViewReader":
     """The views of one tenant, for one request."""
+    if env.has_sql:
+        from .sql.views import SqlViews
+
+        return SqlViews(_sql_view_store(env, service), store, tenant, token, env.store_epoch, generations)
     from .views import ViewReader
 
-    return ViewReader(view_store(env), store, tenant, token, env.store_epoch, generations)
+    return ViewReader(view_store(env, service), store, tenant, token, env.store_epoch, generations)
 
 
-def read_generations(env: Environment) -> Generations:
+def read_generations(env: Environment, service: Service) -> Generations:
     """For all requests of a sandbox. Whoever reads may follow a pointer late: what it left is fed until then."""
-    return Generations(lambda: view_store(env), READERS_LOOK, consistent=False)
+    return Generations(lambda: view_store(env, service), READERS_LOOK, consistent=False)
 
 
-def view_store(env: Environment) -> "DynamoViewStore":
+def view_store(env: Environment, service: Service) -> "ViewStore":
+    """In PostgreSQL where the function was given a connection, else in DynamoDB."""
+    if env.has_sql:
+        return _sql_view_store(env, service)
     from .view_store import DynamoViewStore
 
     return DynamoViewStore(clients.client("dynamodb"), env.view_tables)
 
 
+def _sql_view_store(env: Environment, service: Service) -> "SqlViewStore":
+    projections(env, service)  # which tells of a view that the domain does not have
+    return _kept_view_store(env.sql, env.service, service)
+
+
+def sql(env: Environment) -> "Sql":
+    """Statements as the role whose secret the function was given."""
+    return _sql(env.sql)
+
+
 def projections(env: Environment, service: Service) -> list[Projection]:
-    """Those that this function has a table for. Raises DefinitionError for a table of none."""
-    strangers = sorted(env.view_tables.keys() - service.projections.keys())
+    """Those that this function has views of. Raises DefinitionError for a view of none."""
+    names = env.view_names
+    strangers = sorted(set(names) - service.projections.keys())
     if strangers:
         raise DefinitionError(
             f"{service.name} has no projection {', '.join(strangers)}; it has "
             f"{', '.join(sorted(service.projections)) or 'none'}: name those in the `views` of the ProjectionPipeline"
         )
-    return [service.projections[name] for name in env.view_tables]
+    return [service.projections[name] for name in names]
 
 
 def projector(env: Environment, service: Service) -> "Projector":
+    mine, commits, park = projections(env, service), commit_store(env), parking(env)
+    if env.has_sql:
+        from .sql.patience import Patient
+        from .sql.projector import SqlProjector
+        from .sql.view_store import SqlViewStore
+
+        rows = SqlViewStore(Patient(sql(env), _WAKING_SECONDS), env.service, mine)
+        known = Generations(lambda: rows, FEEDERS_LOOK)
+        return SqlProjector(mine, commits, rows, park, generations=known, epoch=env.store_epoch)
     from .projector import Projector
 
-    views = view_store(env)
-    return Projector(
-        projections(env, service),
-        commit_store(env),
-        views,
-        parking(env),
-        generations=Generations(lambda: views, FEEDERS_LOOK),
-        epoch=env.store_epoch,
-    )
+    views = view_store(env, service)
+    known = Generations(lambda: views, FEEDERS_LOOK)
+    return Projector(mine, commits, views, park, generations=known, epoch=env.store_epoch)
 
 
 def sweep(env: Environment, projector: "Projector") -> "Sweep":
     from .sweep import CommitTableHeads, Sweep
 
     heads = CommitTableHeads(clients.client("dynamodb"), env.commit_table)
-    return Sweep(projector, heads, view_store(env))
+    return Sweep(projector, heads, projector.views)
 
 
 def relay(env: Environment, client: MakeClient | None = None, replay: str = "") -> "Relay":
@@ -155,8 +186,15 @@ def parking(env: Environment, client: MakeClient | None = None) -> "ParkingQueue
     return ParkingQueue((client or clients.client)("sqs"), env.parked_queue)
 
 
-def view_operations(env: Environment, client: MakeClient) -> "OperatedViews":
+def view_operations(env: Environment, service: Service, client: MakeClient) -> "OperatedViews":
     """The views, for whoever operates them."""
+    if env.has_sql:
+        from .sql.data_api import DataApi
+        from .sql.patience import Patient
+        from .sql.view_store import SqlViewStore
+
+        sql = DataApi(client("rds-data"), env.sql.cluster, env.sql.secret, env.sql.database)
+        return SqlViewStore(Patient(sql, _WAKING_SECONDS), env.service, projections(env, service))
     from .view_operations import DynamoViewOperations
 
     return DynamoViewOperations(client("dynamodb"), env.view_tables)
@@ -170,12 +208,27 @@ def rebuild(
     from .projector import Projector
     from .rebuild import Rebuild
 
-    views = view_operations(env, client)
+    views = view_operations(env, service, client)
     by_hand = Projector(
         projections(env, service), commit_store(env, client), views, parking(env, client), epoch=env.store_epoch
     )
     scan = CommitTableScan(client("dynamodb"), env.commit_table, bodies(env, client))
     return Rebuild(projection, scan, views, by_hand, **options)
+
+
+@cache
+def _kept_view_store(connection: SqlConnection, name: str, service: Service) -> "SqlViewStore":
+    """One a sandbox: it keeps its statements as they were rendered."""
+    from .sql.view_store import SqlViewStore
+
+    projections = [service.projections[view] for view in connection.views]
+    return SqlViewStore(_sql(connection), name, projections)
+
+
+def _sql(connection: SqlConnection) -> "Sql":
+    from .sql.data_api import DataApi
+
+    return DataApi(clients.data_api(), connection.cluster, connection.secret, connection.database)
 
 
 def _log_rejection(service: str, reacted: Reacted) -> None:

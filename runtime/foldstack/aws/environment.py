@@ -4,13 +4,22 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
 from ..kernel.errors import ConfigurationError
 
 _ROUTES = ("all", "commands", "queries")
+
+
+class SqlConnection(NamedTuple):
+    """A database behind the RDS Data API, as one role: ARNs of the cluster and of the role's secret."""
+
+    cluster: str
+    secret: str
+    database: str
+    views: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,8 @@ class Environment:
         _ = environment.store_epoch, environment.routes, environment.anonymous, environment.inline_seconds
         if "FOLDSTACK_VIEW_TABLES" in environment.variables:
             _ = environment.view_tables
+        if "FOLDSTACK_SQL" in environment.variables:
+            _ = environment.sql
         _ = environment.secrets
         return environment
 
@@ -91,6 +102,33 @@ class Environment:
         """View name -> table name."""
         return self._names("VIEW_TABLES", self._text("VIEW_TABLES"))
 
+    @property
+    def has_sql(self) -> bool:
+        """Whether its views are in PostgreSQL."""
+        return bool(self.variables.get("FOLDSTACK_SQL"))
+
+    @cached_property
+    def sql(self) -> SqlConnection:
+        """Where those views are, and which: {"cluster", "secret", "database", "views": {name: name}}."""
+        value = self._object("SQL", self._text("SQL"))
+        try:
+            cluster, secret, database = (value[name] for name in ("cluster", "secret", "database"))
+            return SqlConnection(cluster, secret, database, tuple(value["views"]))
+        except (KeyError, TypeError) as error:
+            raise ConfigurationError(
+                "FOLDSTACK_SQL", f"must name cluster, secret, database and views; {error} is not there"
+            ) from None
+
+    @property
+    def view_names(self) -> tuple[str, ...]:
+        """Of the views that it has, wherever they are."""
+        return self.sql.views if self.has_sql else tuple(self.view_tables)
+
+    @cached_property
+    def sql_roles(self) -> Mapping[str, str]:
+        """Role (projector, reader) -> ARN of its secret: what a migration sets up."""
+        return self._names("SQL_ROLES", self._text("SQL_ROLES"))
+
     @cached_property
     def secrets(self) -> Mapping[str, str]:
         """Secret name -> ARN."""
@@ -132,10 +170,16 @@ class Environment:
         return value
 
     def _names(self, name: str, text: str) -> Mapping[str, str]:
+        value = self._object(name, text)
+        if not all(isinstance(each, str) for each in value.values()):
+            raise ConfigurationError(f"FOLDSTACK_{name}", f"must be a JSON object of texts; it is {text[:200]!r}")
+        return value
+
+    def _object(self, name: str, text: str) -> Mapping[str, Any]:
         try:
             value: Any = from_json(text)
         except ValueError:
             value = None
-        if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        if not isinstance(value, dict):
             raise ConfigurationError(f"FOLDSTACK_{name}", f"must be a JSON object of texts; it is {text[:200]!r}")
         return value

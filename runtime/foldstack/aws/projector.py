@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -51,7 +51,7 @@ class Projector:
         self._generations = generations
         self._types = {projection.name: projection.stored_types for projection in self.projections.values()}
         self._commits = commits
-        self._views = views
+        self.views = views
         self._park = park
         self._now = now
         self._sleep = sleep
@@ -60,8 +60,20 @@ class Projector:
     def project(self, stream: StreamId, envelopes: Iterable[Envelope]) -> dict[str, Outcome]:
         """Takes in some delivered commits of one stream, in one write a projection and generation. What came of it,
         by label."""
+        return {
+            generation.label: self._advance(generation, stream, take)
+            for generation, take in self.concerned(stream, envelopes)
+        }
+
+    def project_together(self, groups: Mapping[str, Sequence[Envelope]]) -> dict[str, dict[str, Outcome]]:
+        """What of a batch, by stream key, could be taken in at once, where the store can do that. The rest is left to
+        `project`."""
+        return {}
+
+    def concerned(self, stream: StreamId, envelopes: Iterable[Envelope]) -> Iterator[tuple[Projection, Move]]:
+        """The projections, in all generations that are fed, that some commits of a stream matter to, and what moves
+        a row by them."""
         in_order = sorted(envelopes, key=lambda envelope: envelope.first)
-        outcomes: dict[str, Outcome] = {}
         for name, projection in self.projections.items():
             types = self._types[name]
             matter = [envelope for envelope in in_order if not types.isdisjoint(envelope.types)]
@@ -74,8 +86,7 @@ class Projector:
                         fold.take(envelope, types, self._commits)
 
             for generation in self.fed(projection):
-                outcomes[generation.label] = self._advance(generation, stream, take)
-        return outcomes
+                yield generation, take
 
     def fed(self, projection: Projection) -> list[Projection]:
         """The generations of a projection that are written, the one that is read first."""
@@ -83,7 +94,7 @@ class Projector:
 
     def parked(self, projection: Projection, stream: StreamId) -> bool:
         """Whether a stream is parked in a generation of a projection."""
-        lead = self._views.read(projection, stream)
+        lead = self.views.read(projection, stream)
         return lead is not None and lead.parked is not None and lead.epoch == self.epoch
 
     def heal(self, projection: Projection, stream: StreamId) -> Outcome:
@@ -100,7 +111,7 @@ class Projector:
             raise InvalidValue(
                 "who" if not who else "why", "say it: a skipped commit is missing from the view for good"
             )
-        lead = self._views.read(projection, stream)
+        lead = self.views.read(projection, stream)
         if lead is None or lead.parked is None or lead.epoch != self.epoch:
             raise InvalidValue("stream", f"{stream.key} is not parked in {projection.label}: there is nothing to skip")
         first = lead.parked.first
@@ -126,12 +137,12 @@ class Projector:
         while attempt < _ATTEMPTS:
             if attempt:
                 self._sleep(self._rng.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt)))
-            before = self._views.read(projection, stream)
+            before = self.views.read(projection, stream)
             if before is not None and before.epoch > self.epoch:
                 raise Unavailable(f"{stream.key} is in epoch {before.epoch}; this projector, in {self.epoch}, is old")
             if before is not None and before.parked and before.epoch == self.epoch and not unpark:
                 return "parked"
-            fold = Fold(projection, stream, before, self.epoch)
+            fold = Fold(projection, stream, before, self.epoch, self.views.check)
             parked = None
             try:
                 move(fold)
@@ -158,7 +169,7 @@ class Projector:
 
     def _write(self, projection: Projection, stream: StreamId, before: LeadRow | None, after: LeadRow) -> bool:
         changes = difference(before.sums if before is not None else {}, after.sums)
-        return self._views.write(projection, stream, before, after, changes)
+        return self.views.write(projection, stream, before, after, changes)
 
     def _report(self, projection: Projection, stream: StreamId, parked: Parked) -> None:
         self._park(

@@ -50,7 +50,7 @@ class ScanFold:
         what has been committed, so whatever joins is applied."""
         if lead is not None and (lead.parked is not None or lead.epoch != self._projector.epoch):
             return None
-        fold = Fold(self.generation, stream, lead, self._projector.epoch)
+        fold = Fold(self.generation, stream, lead, self._projector.epoch, self._views.check)
         try:
             for commit in commits:
                 todo = step(fold.cursor, commit.previous(self.types), commit.next)

@@ -1,6 +1,6 @@
 """A stream's commits folded over its row, in memory: what a projector writes, and what a reader shows meanwhile."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Generic, TypeVar
 
@@ -34,18 +34,27 @@ class Poison(FoldstackError):
 
 class Fold(Generic[R]):
     """One stream's row, moved forward from what a view holds. `cursor` is None where that is of no use: there is
-    none, or it is of another epoch, where the same versions may be other events.
+    none, or it is of another epoch, where the same versions may be other events. `check` raises ValueError or
+    TypeError for a row that the view's store can't hold.
 
     After Poison it stands before the commit that raised. `more` says that the last heal stopped before the tip.
     """
 
-    def __init__(self, projection: Projection[R], stream: StreamId, lead: LeadRow | None, epoch: int) -> None:
+    def __init__(
+        self,
+        projection: Projection[R],
+        stream: StreamId,
+        lead: LeadRow | None,
+        epoch: int,
+        check: Callable[[Projection, LeadRow], None],
+    ) -> None:
         self.projection = projection
         self.stream = stream
         self.lead = lead
         self.epoch = epoch
         self.cursor = lead.cursor if lead is not None and lead.epoch == epoch else None
         self.more = False
+        self._check = check
         self._row = lead.row if lead is not None and self.cursor is not None else None
         self._sums = lead.sums if lead is not None and self.cursor is not None else {}
         self._skipped = lead.skipped if lead is not None else ()
@@ -95,7 +104,7 @@ class Fold(Generic[R]):
                 None if model is None else view_rows.row_of(model),
                 view_rows.sums_of(self.projection.contribution(model)),
             )
-            view_rows.check_size(lead)
+            self._check(self.projection, lead)
         except (Unavailable, OSError, MemoryError):  # of the store or this process, never of the data
             raise
         except Exception as error:

@@ -7,6 +7,7 @@
 | p `#control`, s `projection#version`                       | at: the view's `Control` as JSON, r its revision    |
 
 `row` is a native map: numbers are N, decimals and times text, as the row model writes them to JSON.
+A lead row is plain outside of items: what other stores hold is the same.
 """
 
 import math
@@ -21,6 +22,7 @@ from ..kernel.projection import Contribution, Number, Projection
 
 Attribute = dict[str, Any]
 Item = dict[str, Attribute]
+Row = dict[str, Any]
 
 MOST_ITEM_BYTES = 400 * 1024
 MOST_TOTALS = 99  # a transaction has 100 items, one of them the lead row
@@ -53,12 +55,13 @@ class Skipped(NamedTuple):
 class LeadRow(NamedTuple):
     """What a view knows of one stream. `cursor` is `next` of the last applied commit, in store epoch `epoch`.
 
-    `row` is the item's map, None for a tombstone; `sums` is what this stream has added to the totals.
+    `row` is the row as its model writes it to JSON, None for a tombstone; `sums` is what this stream has added to
+    the totals.
     """
 
     cursor: int
     epoch: int
-    row: Item | None
+    row: Row | None
     sums: Contribution
     parked: Parked | None = None
     skipped: tuple[Skipped, ...] = ()
@@ -77,17 +80,14 @@ def totals_partition(projection: Projection, tenant: Tenant) -> str:
     return f"{partition(projection, tenant)}#totals"
 
 
-def row_of(model: State) -> Item:
-    """The model as a map of attributes. Raises ValueError for what an item can't hold."""
-    return {name: _attribute(value, 1) for name, value in model.model_dump(mode="json", round_trip=True).items()}
+def row_of(model: State) -> Row:
+    """The model as plain JSON values."""
+    return model.model_dump(mode="json", round_trip=True)
 
 
-def model_of(projection: Projection, row: Item | None) -> Any:
+def model_of(projection: Projection, row: Row | None) -> Any:
     """The row as its model; raises pydantic's ValidationError where it was written by another model."""
-    if row is None:
-        return None
-    plain = {name: _value(attribute) for name, attribute in row.items()}
-    return projection.row_type.__pydantic_validator__.validate_python(plain, strict=False)
+    return None if row is None else projection.row_type.__pydantic_validator__.validate_python(row, strict=False)
 
 
 def sums_of(contribution: Contribution) -> Contribution:
@@ -106,8 +106,8 @@ def sums_of(contribution: Contribution) -> Contribution:
     return {key: dict(fields) for key, fields in contribution.items()}
 
 
-def check_size(lead: LeadRow) -> None:
-    """Raises ValueError for a row that is too large for an item."""
+def check_item(lead: LeadRow) -> None:
+    """Raises ValueError for a row that an item can't hold, or that is too large for one."""
     size = size_of(lead)
     if size > MOST_ITEM_BYTES - _SPARE_BYTES:
         raise ValueError(f"the row has {size} bytes; an item holds {MOST_ITEM_BYTES}: keep less in one row")
@@ -115,7 +115,7 @@ def check_size(lead: LeadRow) -> None:
 
 def size_of(lead: LeadRow) -> int:
     """Bytes of its item, about."""
-    return _size({"M": lead.row or {}}) + _size(_attribute_of_sums(lead.sums))
+    return _size(_attribute_of_row(lead.row or {})) + _size(_attribute_of_sums(lead.sums))
 
 
 def to_item(partition: str, id: str, lead: LeadRow) -> Item:
@@ -123,7 +123,7 @@ def to_item(partition: str, id: str, lead: LeadRow) -> Item:
     if lead.row is None:
         item["dead"] = {"BOOL": True}
     else:
-        item["row"] = {"M": lead.row}
+        item["row"] = _attribute_of_row(lead.row)
     if lead.sums:
         item["sums"] = _attribute_of_sums(lead.sums)
     if lead.parked:
@@ -140,8 +140,8 @@ def from_item(item: Item) -> LeadRow:
     return LeadRow(
         int(item["n"]["N"]),
         int(item["e"]["N"]),
-        item["row"]["M"] if "row" in item else None,
-        {key: {name: _exact(n["N"]) for name, n in fields["M"].items()} for key, fields in sums.items()},
+        _value(item["row"]) if "row" in item else None,
+        {key: {name: exact(n["N"]) for name, n in fields["M"].items()} for key, fields in sums.items()},
         Parked(**_value(item["parked"])) if "parked" in item else None,
         tuple(Skipped(**_value(each)) for each in item["skipped"]["L"]) if "skipped" in item else (),
     )
@@ -168,9 +168,13 @@ def totals_from(items: Iterable[Item]) -> dict[str, dict[str, Number]]:
         for name, attribute in item.items():
             if name.startswith(_FIELD):
                 field = name.removeprefix(_FIELD)
-                fields[field] = fields.get(field, 0) + _exact(attribute["N"])
+                fields[field] = fields.get(field, 0) + exact(attribute["N"])
     found = {key: {name: n for name, n in sorted(fields.items()) if n} for key, fields in sorted(totals.items())}
     return {key: fields for key, fields in found.items() if fields}
+
+
+def _attribute_of_row(row: Row) -> Attribute:
+    return {"M": {name: _attribute(value, 1) for name, value in row.items()}}
 
 
 def _attribute_of_sums(sums: Contribution) -> Attribute:
@@ -222,7 +226,7 @@ def _number(value: Number | float) -> str:
     return str(value)
 
 
-def _exact(text: str) -> Number:
+def exact(text: str) -> Number:
     return int(text) if _INTEGER(text) else Decimal(text)
 
 

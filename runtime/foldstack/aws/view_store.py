@@ -33,12 +33,16 @@ class RowScan(NamedTuple):
     """`after` continues the scan, None at its end."""
 
     rows: list[ScannedRow]
-    after: Item | None
+    after: Any
 
 
 class ViewStore(ControlStore, Protocol):
     """What projectors write and readers read: rows of the generation that a projection stands for. Raises
     StoreTimeout (it may be done) or StoreThrottled (it is not)."""
+
+    def check(self, projection: Projection, lead: LeadRow) -> None:
+        """Raises ValueError or TypeError for a row that can't be written here, ever. No request."""
+        ...
 
     def read(self, projection: Projection, stream: StreamId, consistent: bool = True) -> LeadRow | None:
         """The lead row of one stream."""
@@ -63,7 +67,7 @@ class ViewStore(ControlStore, Protocol):
         """The sums by key: all of them, or that of one key where it is not zero."""
         ...
 
-    def scan(self, projection: Projection, other_than: int, after: Item | None) -> RowScan:
+    def scan(self, projection: Projection, other_than: int, after: Any) -> RowScan:
         """Some of all tenants' lead rows that were written in another epoch."""
         ...
 
@@ -83,6 +87,9 @@ class DynamoViewStore:
         self._client = client
         self._tables = tables
         self._rng = rng or random.Random()
+
+    def check(self, projection: Projection, lead: LeadRow) -> None:
+        view_rows.check_item(lead)
 
     def read(self, projection: Projection, stream: StreamId, consistent: bool = True) -> LeadRow | None:
         key = {"p": {"S": view_rows.partition(projection, stream.tenant)}, "s": {"S": stream.id}}
@@ -141,7 +148,7 @@ class DynamoViewStore:
         found = view_rows.totals_from(items)
         return found if key is None else {key: found[key]} if key in found else {}
 
-    def scan(self, projection: Projection, other_than: int, after: Item | None) -> RowScan:
+    def scan(self, projection: Projection, other_than: int, after: Any) -> RowScan:
         suffix = view_rows.suffix(projection)
         more = {"ExclusiveStartKey": after} if after else {}
         found = ask(

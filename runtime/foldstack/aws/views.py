@@ -1,21 +1,17 @@
 """Reads of views, as fresh as the caller's consistency token: what a row lacks is folded over it in memory."""
 
-import base64
-import binascii
-from collections.abc import Iterator
-from itertools import islice
-from typing import TypeVar
-
-from pydantic_core import from_json, to_json
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 from ..kernel.errors import InvalidValue, ViewBehind
-from ..kernel.keys import StreamId, Tenant, check_id
+from ..kernel.keys import StreamId, Tenant
 from ..kernel.messages import State
 from ..kernel.projection import Number, Projection, difference
 from ..kernel.request import ViewPage
 from ..kernel.store import CommitStore
 from ..kernel.token import HEADER, Token
 from . import view_rows
+from .finding import Finding
 from .generations import Generations
 from .view_fold import Fold, Poison
 from .view_rows import LeadRow
@@ -23,8 +19,11 @@ from .view_store import ViewStore
 
 R = TypeVar("R", bound=State)
 
-_PARKED_RETRY = 60
+PARKED_RETRY = 60
+"""Seconds: a person has to come first."""
+
 _SUM_ATTEMPTS = 8
+_MOST_EXAMINED = 1000
 
 
 class ViewReader:
@@ -62,11 +61,27 @@ class ViewReader:
 
     def page(self, projection: Projection[R], limit: int, after: str | None) -> ViewPage[R]:
         """Up to `limit` rows by id. `after` is `next` of the page before, else InvalidValue."""
+        return self.find(projection, {}, None, limit, after)
+
+    def find(
+        self, projection: Projection[R], where: Mapping[str, Any], order: str | None, limit: int, after: str | None
+    ) -> ViewPage[R]:
+        """By id alone: another order is InvalidValue. A page ends where too many rows would be read for it."""
         projection = self._live(projection)
-        start = None if after is None else _position(projection, after)
-        found = list(islice(self._merged(projection, start, limit + 1), limit + 1))
-        more = _sealed(projection, found[limit - 1][0]) if len(found) > limit else None
-        return ViewPage([row for _, row in found[:limit]], more)
+        finding = Finding.of(projection, where, order)
+        if finding.order is not None:
+            raise InvalidValue("order", "rows are kept in the order of their ids here; leave it out")
+        found: list[R] = []
+        last = None if after is None else finding.position(after).id
+        for examined, (id, row) in enumerate(self._merged(projection, last, limit + 1), 1):
+            if finding.matches(row):
+                if len(found) == limit and last is not None:
+                    return ViewPage(found, finding.sealed(last))
+                found.append(row)
+            last = id
+            if examined == _MOST_EXAMINED:
+                return ViewPage(found, finding.sealed(last))
+        return ViewPage(found, None)
 
     def total(self, projection: Projection, key: str) -> dict[str, Number]:
         """The sums at a key, over all streams of the tenant; what the token promises is in them."""
@@ -81,7 +96,7 @@ class ViewReader:
                     for field, change in difference(before, fold.result().sums).get(key, {}).items():
                         sums[field] = sums.get(field, 0) + change
                 return {field: number for field, number in sorted(sums.items()) if number}
-        raise _behind(f"the totals of {projection.name} are moving too fast; try again")
+        raise behind(f"the totals of {projection.name} are moving too fast; try again")
 
     def totals(self, projection: Projection) -> dict[str, dict[str, Number]]:
         """All sums by key, as the view has them."""
@@ -113,7 +128,8 @@ class ViewReader:
 
     def _at(self, projection: Projection[R], stream: StreamId, tip: int, consistent: bool = False) -> Fold[R]:
         """The stream's row at `tip` or later."""
-        fold = Fold(projection, stream, self._views.read(projection, stream, consistent), self._epoch)
+        lead = self._views.read(projection, stream, consistent)
+        fold = Fold(projection, stream, lead, self._epoch, self._views.check)
         if (fold.cursor or 1) < tip:
             self._catch_up(fold, tip)
         return fold
@@ -122,18 +138,28 @@ class ViewReader:
         lead: LeadRow | None = fold.lead
         name = fold.projection.name
         if lead is not None and lead.parked is not None and lead.epoch == self._epoch:
-            raise _behind(f"{name}: the row of {fold.stream.path} is parked until a person mends it", _PARKED_RETRY)
+            raise parked(name, fold.stream)
         try:
             fold.heal(self._commits)
         except Poison as poison:
-            raise _behind(f"{name}: {fold.stream.path} can't be shown yet", _PARKED_RETRY) from poison
+            raise behind(f"{name}: {fold.stream.path} can't be shown yet", PARKED_RETRY) from poison
         if fold.more:
-            raise _behind(f"{name}: the row of {fold.stream.path} is far behind")
+            raise behind(f"{name}: the row of {fold.stream.path} is far behind")
         if (fold.cursor or 1) < tip:
-            raise InvalidValue(HEADER, f"asks for more of {fold.stream.path} than there is")
+            raise beyond(fold.stream)
 
 
-def _behind(detail: str, retry_after: int = 1) -> ViewBehind:
+def parked(projection: str, stream: StreamId) -> ViewBehind:
+    """For a token that a parked stream can't reach."""
+    return behind(f"{projection}: the row of {stream.path} is parked until a person mends it", PARKED_RETRY)
+
+
+def beyond(stream: StreamId) -> InvalidValue:
+    """For a token that asks for more than the store has."""
+    return InvalidValue(HEADER, f"asks for more of {stream.path} than there is")
+
+
+def behind(detail: str, retry_after: int = 1) -> ViewBehind:
     error = ViewBehind(detail)
     error.retry_after = retry_after
     return error
@@ -142,22 +168,3 @@ def _behind(detail: str, retry_after: int = 1) -> ViewBehind:
 def _shown(id: str, row: R | None) -> Iterator[tuple[str, R]]:
     if row is not None:
         yield id, row
-
-
-def _sealed(projection: Projection, id: str) -> str:
-    data = to_json([projection.name, projection.version, id])
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _position(projection: Projection, text: str) -> str:
-    wrong = InvalidValue("next", "must be `next` of the page before, sent back unchanged")
-    try:
-        if not text.isascii() or len(text) > 1024:
-            raise wrong
-        name, version, id = from_json(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        check_id(id, "next")
-    except (ValueError, TypeError, binascii.Error, InvalidValue):
-        raise wrong from None
-    if _sealed(projection, id) != text or (name, version) != (projection.name, projection.version):
-        raise wrong
-    return id

@@ -35,7 +35,7 @@ class HttpRouter:
         self._environment = environment
         self._executor = executor
         self._reactor = reactor
-        self._generations = composition.read_generations(environment)
+        self._generations = composition.read_generations(environment, service)
         wanted = {"all": (True, False), "commands": (True,), "queries": (False,)}[environment.routes]
         self.routes = [route for route in service.api.routes if route.is_command in wanted]
 
@@ -106,7 +106,9 @@ class HttpRouter:
         text = incoming.headers.get(TOKEN_HEADER)
         token = Token.decode(text) if text is not None else None
         query = parse_query(route.query, incoming.query)
-        views = composition.views(self._environment, self._executor.store, tenant, token, self._generations)
+        views = composition.views(
+            self._environment, self.service, self._executor.store, tenant, token, self._generations
+        )
         return _answer(route.handler(QueryRequest(tenant, path, query, _now(), views, incoming.url)))
 
 

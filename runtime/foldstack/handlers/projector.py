@@ -1,7 +1,7 @@
 """Entry point of a projector: commits from the road, the sweep by the clock, and what a person may order."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,8 +51,12 @@ def _project(records: list[Delivered]) -> dict[str, Any]:
     groups: dict[str, list[tuple[Delivered, Envelope]]] = {}
     for record in records:
         batch.attempt(record, lambda record=record: _group(groups, record))
-    for group in groups.values():
-        batch.together([record for record, _ in group], lambda group=group: _advance([e for _, e in group]))
+    together = projector.project_together({key: [envelope for _, envelope in group] for key, group in groups.items()})
+    for key, group in groups.items():
+        if key in together:
+            _tell(key, together[key])
+        else:
+            batch.together([record for record, _ in group], lambda group=group: _advance([e for _, e in group]))
     _measure([envelope for group in groups.values() for _, envelope in group if not envelope.replay])
     return batch.answer
 
@@ -75,9 +79,13 @@ def _group(groups: dict[str, list[tuple[Delivered, Envelope]]], record: Delivere
 
 def _advance(envelopes: list[Envelope]) -> None:
     stream = envelopes[0].stream
-    for name, outcome in projector.project(stream, envelopes).items():
+    _tell(stream.key, projector.project(stream, envelopes))
+
+
+def _tell(stream: str, outcomes: Mapping[str, str]) -> None:
+    for name, outcome in outcomes.items():
         if outcome == "parked":
-            log.error("a stream is parked; its later events wait", projection=name, stream=stream.key)
+            log.error("a stream is parked; its later events wait", projection=name, stream=stream)
 
 
 def _sweep(event: dict[str, Any], seconds: float) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Generic, Literal, TypeVar
 
+from pydantic import BaseModel
+
 from .aggregate import Aggregate
 from .errors import DefinitionError
 from .fingerprint import fingerprint
@@ -39,9 +41,12 @@ class Projection(Generic[R]):
 
     A handler gets the row (None while there is none) and answers the next one, None to delete it.
     Rows over several streams are sums: `@products.contributes` declares what one stream adds to which totals.
+    `indexed` names the fields of the row, or `field.part`, by which `Views.find` finds and orders.
     """
 
-    def __init__(self, name: str, *, of: Aggregate, row: type[R], version: int = 1) -> None:
+    def __init__(
+        self, name: str, *, of: Aggregate, row: type[R], version: int = 1, indexed: Iterable[str] = ()
+    ) -> None:
         if not name.isidentifier() or not name.islower():
             raise DefinitionError(f"a projection's name is a lower-case identifier; got {name!r}")
         self.name = name
@@ -49,6 +54,10 @@ class Projection(Generic[R]):
         self.row_type = row
         self.version = version
         self.generation = 1
+        self.indexed = tuple(indexed)
+        for field in self.indexed:
+            if not has_field(row, field):
+                raise DefinitionError(f"projection {name}: {row.__name__} has no field {field} to be found by")
         self._handlers: dict[type[Event], Callable[[R | None, Any, EventMeta], R | None]] = {}
         self._contribute: Callable[[R], Contribution] | None = None
 
@@ -135,6 +144,19 @@ def difference(before: Contribution, after: Contribution) -> dict[str, dict[str,
         if any(fields.values()):
             changes[key] = {name: change for name, change in sorted(fields.items()) if change}
     return dict(sorted(changes.items()))
+
+
+def has_field(model: type[BaseModel], path: str) -> bool:
+    """Whether the model has a field, or `field.part` where the field is a model itself."""
+    name, _, rest = path.partition(".")
+    field = model.model_fields.get(name)
+    if field is None or not rest:
+        return field is not None
+    return (
+        isinstance(field.annotation, type)
+        and issubclass(field.annotation, BaseModel)
+        and has_field(field.annotation, rest)
+    )
 
 
 Step = Literal["duplicate", "apply", "heal"]

@@ -34,6 +34,21 @@ class Views(Protocol):
         """Up to `limit` rows in the order of their ids. `after` is `next` of the page before, else InvalidValue."""
         ...
 
+    def find(
+        self,
+        projection: Projection[R],
+        where: Mapping[str, Any],
+        order: str | None,
+        limit: int,
+        after: str | None,
+    ) -> "ViewPage[R]":
+        """Up to `limit` rows whose fields equal `where`, by `order`: a field, `-field` downwards, None by id.
+
+        Fields are `indexed` ones of the projection. PostgreSQL answers all of this. DynamoDB has its rows by id
+        alone: another order is InvalidValue, and a page may be short, or empty, where `next` says that there is more.
+        """
+        ...
+
     def total(self, projection: Projection, key: str) -> Mapping[str, Number]:
         """What the streams' contributions to `key` add up to; a field whose sum is 0 is left out."""
         ...
