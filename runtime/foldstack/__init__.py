@@ -14,7 +14,7 @@ from .kernel.keys import ID_PATTERN, Tenant
 from .kernel.messages import Command, Event, State
 from .kernel.problem import problem
 from .kernel.projection import EventMeta, Projection
-from .kernel.reaction import OutcomePending, ReactionContext, Reactions
+from .kernel.reaction import Later, OutcomePending, ReactionContext, Reactions
 from .kernel.request import CommandRequest, QueryRequest
 from .kernel.scenario import given
 from .kernel.service import Service, Settings
@@ -34,6 +34,7 @@ __all__ = [
     "EventMeta",
     "FoldstackError",
     "InvalidValue",
+    "Later",
     "OutcomePending",
     "Projection",
     "QueryParameters",

@@ -62,9 +62,11 @@ def test_the_document_is_the_contract():
     }
 
 
+@pytest.mark.parametrize("depth", [0, 16])
 @pytest.mark.parametrize("with_events", [True, False])
-def test_round_trip_through_json(with_events):
-    envelope = Envelope.of(commit(), with_events=with_events)
+def test_round_trip_through_json(with_events, depth):
+    envelope = Envelope.of(commit(depth=depth), with_events=with_events)
+    assert envelope.to_dict("shop").get("depth") == (depth or None), "what nothing led to pays nothing for it"
     document = json.loads(json.dumps(envelope.to_dict("shop")))
     assert Envelope.parse(document) == envelope
     assert ("data" in document) == with_events
@@ -121,6 +123,7 @@ def broken(**changes):
         broken(data=[{"type": "A"}]),
         broken(data=5),
         broken(epoch=[]),
+        broken(depth="x"),
     ],
 )
 def test_what_is_no_envelope(document):

@@ -16,7 +16,8 @@ class Commit:
     """Covers the versions `first` to `next` - 1 of one stream.
 
     `prev` holds, per event type, the version after that type's last event before this commit.
-    `body` is what `codec.encode` made; `snapshot` what `snapshot.encode` made, of the state after it.
+    `body` is what `codec.encode` made; `snapshot` what `snapshot.encode` made, of the state after it. `depth` counts
+    the reactions that led to it, one because of the other: 0 where somebody asked for it.
     """
 
     stream: StreamId
@@ -33,6 +34,7 @@ class Commit:
     causation: str = ""
     actor: str = ""
     traceparent: str = ""
+    depth: int = 0
     snapshot: bytes | None = None
 
     @cached_property
@@ -60,7 +62,7 @@ class CommandContext:
 
     `deadline` is on the executor's clock, in seconds. `keyed` says that the id can come again, being made of
     a key: then `request_hash` is not empty. `repeated` says that it has probably come before, so that a stream
-    is read before it is created; `expected` is If-Match's version.
+    is read before it is created; `expected` is If-Match's version; `depth` is for `Commit.depth`.
     """
 
     command_id: str
@@ -73,6 +75,7 @@ class CommandContext:
     causation: str = ""
     actor: str = ""
     traceparent: str = ""
+    depth: int = 0
 
 
 def type_names(events: Sequence[Event]) -> tuple[str, ...]:

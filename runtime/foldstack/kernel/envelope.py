@@ -29,6 +29,7 @@ class Envelope:
     causation: str = ""
     traceparent: str = ""
     replay: str = ""
+    depth: int = 0
 
     @property
     def tenant(self) -> Tenant:
@@ -56,6 +57,7 @@ class Envelope:
             commit.correlation,
             commit.causation,
             commit.traceparent,
+            depth=commit.depth,
         )
 
     def to_dict(self, source: str) -> dict[str, Any]:
@@ -78,6 +80,8 @@ class Envelope:
         for name in ("correlation", "causation", "traceparent", "replay"):
             if value := getattr(self, name):
                 document[name] = value
+        if self.depth:
+            document["depth"] = self.depth
         if self.stored is None:
             document["dataref"] = self.id
         else:
@@ -110,6 +114,7 @@ class Envelope:
                 document.get("causation", ""),
                 document.get("traceparent", ""),
                 document.get("replay", ""),
+                int(document.get("depth", 0)),
             )
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError, InvalidValue) as error:
             raise UndecodableEvent(f"not a {TYPE} envelope: {error!r}") from error

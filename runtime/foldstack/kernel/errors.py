@@ -13,6 +13,7 @@
     │   └── BrokenChain     a stream's commits do not join; never folded
     ├── KeyReuse            an idempotency key came back with another request (422)
     ├── PreconditionFailed  If-Match names another version (412)
+    ├── ReactionLoop        reactions set each other off without an end; nothing more was executed
     ├── OperationRefused    an operator asks for what is not possible as things are
     └── UndecodableEvent    a stored event that this code can't read: poison for a consumer
 
@@ -99,6 +100,10 @@ class PreconditionFailed(FoldstackError):
 
 class UndecodableEvent(FoldstackError):
     """A stored event of an unknown type or of a schema newer than this code."""
+
+
+class ReactionLoop(FoldstackError):
+    """Reactions set each other off without an end. Tried again, they would only come here again."""
 
 
 class OperationRefused(FoldstackError):

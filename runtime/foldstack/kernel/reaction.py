@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from .aggregate import Aggregate
+from .errors import DefinitionError
 from .messages import Command, Event
 
 
@@ -29,7 +30,26 @@ class OutcomePending(Exception):
     """Raised by an effect when it can't yet know what happened. It will be run again, never taken as a no."""
 
 
-Automation = Callable[[Any, ReactionContext], Command | Sequence[Command] | None]
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A command for a moment to come: an automation answers it in the place of a command. It is executed once, never
+    earlier, and usually within a minute; where `at` is over already, at once.
+
+    Whatever is waited for may have happened by then: its decider decides, as for any command.
+    """
+
+    command: Command
+    at: datetime
+
+    def __post_init__(self) -> None:
+        if self.at.tzinfo is None:
+            raise DefinitionError(
+                f"Later({type(self.command).__name__}, at={self.at.isoformat()}): a moment has a time zone; "
+                "reckon it from the event's own times, or from `context.now`"
+            )
+
+
+Automation = Callable[[Any, ReactionContext], Command | Later | Sequence[Command | Later] | None]
 EffectFunction = Callable[[Any, Any, ReactionContext], Command]
 
 
@@ -51,6 +71,9 @@ class Reactions:
 
         @reactions.automation(on=PurchasePaid, of=purchase)
         def sell(event, context): return SellReservation(...)
+
+        @reactions.automation(on=ProductReserved, of=product)
+        def expire(event, context): return Later(ExpireReservation(...), event.expires_at)
 
         @reactions.effect(on=PurchaseBegan, of=purchase)
         def charge(event, world, context): return SettlePurchase(...)
