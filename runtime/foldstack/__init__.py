@@ -17,6 +17,7 @@ from .kernel.projection import EventMeta, Projection
 from .kernel.reaction import Later, OutcomePending, ReactionContext, Reactions
 from .kernel.request import CommandRequest, QueryRequest
 from .kernel.scenario import given
+from .kernel.schedule import Schedules, Tick
 from .kernel.service import Service, Settings
 
 __all__ = [
@@ -42,10 +43,12 @@ __all__ = [
     "ReactionContext",
     "Reactions",
     "Rejection",
+    "Schedules",
     "Service",
     "Settings",
     "State",
     "Tenant",
+    "Tick",
     "derived_id",
     "given",
     "problem",

@@ -24,6 +24,7 @@ from .environment import Environment, SqlConnection
 from .generations import FEEDERS_LOOK, READERS_LOOK, Generations
 
 if TYPE_CHECKING:
+    from .dead_letters import DeadLetters
     from .parking import ParkingQueue
     from .projector import Projector
     from .rebuild import Rebuild
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .sql.statements import Sql
     from .sql.view_store import SqlViewStore
     from .sweep import Sweep
+    from .timer import SchedulerTimer
     from .view_operations import OperatedViews
     from .view_store import ViewStore
     from .views import ViewReader
@@ -59,12 +61,30 @@ def executor(env: Environment) -> Executor:
 
 
 def reactor(env: Environment, service: Service, executor: Executor) -> Reactor:
-    """Its outside world is made by the first effect, and so are the secrets read."""
+    """Its outside world is made by the first effect, and so are the secrets read; its timer by the first Later."""
     from .secrets import Secrets
 
     settings = Settings(env.variables, Secrets(partial(clients.client, "secretsmanager"), env.secrets))
     make_world = partial(service.world, settings) if service.world else None
-    return Reactor(service, executor, make_world=make_world, log=partial(_log_rejection, env.service))
+    return Reactor(
+        service,
+        executor,
+        make_world=make_world,
+        make_timer=partial(timer, env),
+        log=partial(_log_rejection, env.service),
+    )
+
+
+def dead_letters(env: Environment) -> "DeadLetters":
+    from .dead_letters import DeadLetters
+
+    return DeadLetters(clients.client("sqs"), env.dead_letters)
+
+
+def timer(env: Environment) -> "SchedulerTimer":
+    from .timer import SchedulerTimer
+
+    return SchedulerTimer(clients.client("scheduler"), env.timers)
 
 
 def views(

@@ -22,6 +22,15 @@ class SqlConnection(NamedTuple):
     views: tuple[str, ...]
 
 
+class Timers(NamedTuple):
+    """A group of EventBridge Scheduler, and what its schedules send to, as whom."""
+
+    group: str
+    role: str
+    queue: str
+    dead_letters: str
+
+
 @dataclass(frozen=True)
 class Environment:
     """Each property reads one FOLDSTACK_* variable. A function is given those it needs: asking for another raises
@@ -38,6 +47,8 @@ class Environment:
             _ = environment.view_tables
         if "FOLDSTACK_SQL" in environment.variables:
             _ = environment.sql
+        if "FOLDSTACK_TIMERS" in environment.variables:
+            _ = environment.timers
         _ = environment.secrets
         return environment
 
@@ -133,6 +144,27 @@ class Environment:
     def secrets(self) -> Mapping[str, str]:
         """Secret name -> ARN."""
         return self._names("SECRETS", self._text("SECRETS", "{}"))
+
+    @property
+    def schedules(self) -> tuple[str, ...]:
+        """The schedules that the stack fires."""
+        return tuple(filter(None, self.variables.get("FOLDSTACK_SCHEDULES", "").split(",")))
+
+    @property
+    def timers(self) -> Timers:
+        """Where a Later is kept: {"group", "role", "queue", "dead_letters"}, the name of a group and ARNs."""
+        value = self._names("TIMERS", self._text("TIMERS"))
+        try:
+            return Timers(**value)
+        except TypeError:
+            raise ConfigurationError(
+                "FOLDSTACK_TIMERS", f"must name {', '.join(Timers._fields)}; it names {', '.join(value)}"
+            ) from None
+
+    @property
+    def dead_letters(self) -> str:
+        """The URL of the queue for messages that are not worth another try."""
+        return self._text("DEAD_LETTERS")
 
     @property
     def routes(self) -> str:

@@ -8,6 +8,7 @@ from ..aws import composition, domain
 from ..aws.environment import Environment
 from ..kernel.commit import Commit
 from ..kernel.envelope import Envelope
+from ..kernel.errors import ReactionLoop
 from . import cold_start
 from .batch import Batch
 from .delivered import Delivered, envelope_of
@@ -24,7 +25,8 @@ reactor = composition.reactor(environment, service, executor)
 
 @log.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """A batch of SQS. What is not done yet is delivered again, and to the dead letters in the end."""
+    """A batch of SQS. What is not done yet is delivered again, and to the dead letters in the end; what would only
+    loop again goes there at once."""
     end = executor.clock() + context.get_remaining_time_in_millis() / 1000 - _MARGIN
     batch = Batch(log)
     messages = event["Records"]
@@ -44,7 +46,11 @@ def _react(message: Delivered, until: float) -> None:
     if commit is None:
         log.error("published before a restore, and no longer in the store: nothing is done", event_id=envelope.id)
         return
-    reactor.drive(commit, until)
+    try:
+        reactor.drive(commit, until)
+    except ReactionLoop as error:
+        log.error("to the dead letters at once: %s", error)
+        composition.dead_letters(environment)(message, str(error))
 
 
 def _commit(envelope: Envelope) -> Commit | Envelope | None:

@@ -10,6 +10,7 @@ from .errors import DefinitionError
 from .messages import Command
 from .projection import Projection
 from .reaction import Reactions
+from .schedule import Schedules
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Service:
         aggregates: Iterable[Aggregate],
         projections: Iterable[Projection] = (),
         reactions: Reactions | None = None,
+        schedules: Schedules | None = None,
         api: Api | None = None,
         world: Callable[[Settings], Any] | None = None,
     ) -> None:
@@ -41,6 +43,7 @@ class Service:
         self.aggregates = {a.category: a for a in aggregates}
         self.projections = {p.name: p for p in projections}
         self.reactions = reactions or Reactions()
+        self.schedules = schedules or Schedules()
         self.api = api or Api()
         self.world = world
         self._deciders: dict[type[Command], Aggregate] = {}
