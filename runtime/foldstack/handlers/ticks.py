@@ -28,7 +28,7 @@ class Ticks:
     def __init__(self, service: Service, executor: Executor, log: Logger) -> None:
         self._service = service
         self._executor = executor
-        self._log = log
+        self.log = log
 
     def take(self, asked: TickDocument, deadline: float, repeated: bool) -> None:
         """One tenant that fails does not stop the others; the whole message is then delivered again. Raises
@@ -42,7 +42,7 @@ class Ticks:
             try:
                 self._tick(Tick(asked.schedule, tenant, at), deadline, repeated)
             except Exception:
-                self._log.exception("a schedule failed", schedule=asked.schedule, tenant=tenant)
+                self.log.exception("a schedule failed", schedule=asked.schedule, tenant=tenant)
                 failed.append(tenant)
         if failed:
             raise TicksFailed(f"{asked.schedule} of {asked.at} failed for {', '.join(failed)}; the others are done")
@@ -66,7 +66,7 @@ class Ticks:
                 ),
             )
             if isinstance(outcome, Rejection):
-                self._log.warning(
+                self.log.warning(
                     "a command of a schedule was rejected",
                     schedule=tick.schedule,
                     tenant=tick.tenant,
