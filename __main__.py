@@ -24,7 +24,7 @@ shop = EventSourcedService(
         "secrets": ["paymentProviderKey"],
         "secret_values": {"paymentProviderKey": payment_provider_key} if payment_provider_key else {},
         "road": config.require("road"),
-        "effect_types": ["PurchaseBegan", "PurchaseDeclined", "PurchasePaid", "ReservationClaimed"],
+        "effect_types": ["ProductReserved", "PurchaseBegan", "PurchaseDeclined", "PurchasePaid", "ReservationClaimed"],
         "store_epoch": config.require_int("storeEpoch"),
         "effect_delay_seconds": config.require_int("effectDelaySeconds"),
         "target": config.require("target"),

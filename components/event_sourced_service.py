@@ -1,19 +1,20 @@
 """EventSourcedService: the commit store of a domain, the functions that decide and act, and its events on a road."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from . import domain_source, environment, permissions, roads, storage
+from . import domain_source, environment, permissions, roads, schedules, storage
 from .arguments import NAME, Arguments
 from .consumer_queue import ConsumerQueue, waiting_queue
 from .domain_source import DomainSource
 from .function import Function
 from .handles import Commands, Domain, Events, OperatedService
 from .relay import publishes, relay
+from .schedules import Scheduling, ServiceSchedule
 from .scope import Operations, Scope, operated
 
 SECRET = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
@@ -48,6 +49,8 @@ class EventSourcedServiceArgs(TypedDict):
     """Stored event types that effects answer, default all: fewer types, fewer invocations."""
     effect_delay_seconds: NotRequired[int]
     """How long a request may drive an effect before the queue does, 0 to 900, default 15."""
+    schedules: NotRequired[list[ServiceSchedule]]
+    """When the schedules that the domain answers fire; each deployment sees that it answers these and no others."""
     store_epoch: NotRequired[int]
     """The epoch of the store, default 1; raise it after a restore."""
     target: NotRequired[str]
@@ -83,6 +86,7 @@ class EventSourcedService(pulumi.ComponentResource):
         effect_types = arguments.names("effect_types", EVENT_TYPE, "a stored event type", [])
         effect_delay = arguments.integer("effect_delay_seconds", 0, 900, 15)
         epoch = arguments.integer("store_epoch", 1, 2**31 - 1, 1)
+        ticking = schedules.read(arguments)
         source = domain_source.source(arguments)
         _check_environment(arguments, args)
         arguments.check()
@@ -100,6 +104,7 @@ class EventSourcedService(pulumi.ComponentResource):
         secrets = {each: storage.secret(scope, each, value) for each, value in values.items()}
         commands_queue = ConsumerQueue(scope, "commands", timeout=COMMANDS_TIMEOUT, attempts=5)
         effects_queue = ConsumerQueue(scope, "effects", timeout=EFFECTS_TIMEOUT, attempts=10, delay=effect_delay)
+        scheduling = Scheduling(scope, commands_queue)
 
         domain: Domain = {
             "service": service,
@@ -133,9 +138,13 @@ class EventSourcedService(pulumi.ComponentResource):
             "secrets": {each: made.arn for each, made in secrets.items()},
             "queue_url": commands_queue.url,
             "queue_arn": commands_queue.arn,
+            "dead_letters_arn": commands_queue.dead_letters.arn,
+            "timers_group_name": scheduling.group.name,
+            "timers_group_arn": scheduling.group.arn,
+            "timers_role_arn": scheduling.role.arn,
         }
 
-        _commands(scope, commands, commands_queue)
+        scheduling.start(ticking, _commands(scope, commands, commands_queue, [each.name for each in ticking]))
         feed = roads.feed(effects_queue, events, effect_types)
         publishing = publishes(road, feed, parked)
         relay(scope, domain, road, feed, parked, commits.stream_arn, failures)
@@ -164,18 +173,19 @@ class EventSourcedService(pulumi.ComponentResource):
         )
 
 
-def _commands(scope: Scope, commands: Commands, queue: ConsumerQueue) -> None:
+def _commands(scope: Scope, commands: Commands, queue: ConsumerQueue, ticking: Sequence[str]) -> Function:
     function = Function(
         scope,
         "commands",
         handler="foldstack.handlers.commands.handler",
         domain=commands["domain"],
-        variables=environment.commands(commands),
+        variables={**environment.commands(commands), **environment.schedules(ticking)},
         statements=[*permissions.execute_commands(commands), *queue.statements],
         timeout=COMMANDS_TIMEOUT,
         memory_mb=MEMORY_MB,
     )
     queue.drain_into(function)
+    return function
 
 
 def _effects(scope: Scope, commands: Commands, queue: ConsumerQueue) -> None:
@@ -184,10 +194,17 @@ def _effects(scope: Scope, commands: Commands, queue: ConsumerQueue) -> None:
         "effects",
         handler="foldstack.handlers.effects.handler",
         domain=commands["domain"],
-        variables={**environment.commands(commands), **environment.secrets(commands)},
+        variables={
+            **environment.commands(commands),
+            **environment.secrets(commands),
+            **environment.timers(commands),
+            **environment.dead_letters(queue.dead_letters.url),
+        },
         statements=[
             *permissions.execute_commands(commands),
             *permissions.read_secrets(commands),
+            *permissions.set_timers(commands),
+            *permissions.send("GiveUp", queue.dead_letters.arn),
             *queue.statements,
         ],
         timeout=EFFECTS_TIMEOUT,

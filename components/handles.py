@@ -73,6 +73,14 @@ class Commands(TypedDict):
     """The queue of commands to be executed later."""
     queue_arn: pulumi.Input[str]
     """Its ARN."""
+    dead_letters_arn: pulumi.Input[str]
+    """The ARN of the queue of the commands that could not be."""
+    timers_group_name: pulumi.Input[str]
+    """The group of EventBridge Scheduler for what automations do later."""
+    timers_group_arn: pulumi.Input[str]
+    """Its ARN."""
+    timers_role_arn: pulumi.Input[str]
+    """The ARN of the role by which its schedules send to the queue."""
 
 
 class Queries(TypedDict):

@@ -1,12 +1,26 @@
-"""How a claimed reservation becomes a purchase: three automations around one effect, the charge."""
+"""How a reservation ends, or becomes a purchase: automations around one effect, the charge."""
 
-from foldstack import ReactionContext, Reactions
+from foldstack import Later, ReactionContext, Reactions
 
 from .payments import PaymentProvider
-from .product import ReleaseReservation, ReservationClaimed, SellReservation, product
+from .product import (
+    ExpireReservation,
+    ProductReserved,
+    ReleaseReservation,
+    ReservationClaimed,
+    SellReservation,
+    product,
+)
 from .purchase import BeginPurchase, PurchaseBegan, PurchaseDeclined, PurchasePaid, SettlePurchase, purchase
 
 reactions = Reactions()
+
+
+@reactions.automation(on=ProductReserved, of=product)
+def expire(event: ProductReserved, context: ReactionContext) -> Later:
+    """The stock is free as soon as the time is over, whoever notices; this makes it an event."""
+    command = ExpireReservation(product_id=context.stream_id, reservation_id=event.reservation_id, at=event.expires_at)
+    return Later(command, event.expires_at)
 
 
 @reactions.automation(on=ReservationClaimed, of=product)

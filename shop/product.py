@@ -120,6 +120,14 @@ class ReleaseReservation(Command):
     reservation_id: str
 
 
+class ExpireReservation(Command):
+    """`at` is when the reservation was to end, whenever this is decided."""
+
+    product_id: str
+    reservation_id: str
+    at: datetime
+
+
 class SellReservation(Command):
     product_id: str
     reservation_id: str
@@ -202,6 +210,15 @@ def release(command: ReleaseReservation, state: Product):
     if command.reservation_id in state.holds:
         return ReservationReleased(**ended(command.reservation_id, state))
     return None
+
+
+@product.decides(ExpireReservation, by="product_id")
+def expire(command: ExpireReservation, state: Product):
+    """Nothing where it is bought, being bought, given back, or found expired by another reservation before."""
+    hold = state.holds.get(command.reservation_id)
+    if hold is None or hold.counts(command.at):
+        return None
+    return ReservationExpired(**ended(command.reservation_id, state))
 
 
 @product.decides(SellReservation, by="product_id")

@@ -18,7 +18,7 @@ STREAM = "aws:kinesis/stream:Stream"
 SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
 TOPIC = "aws:sns/topic:Topic"
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
-EFFECT_TYPES = ["PurchaseBegan", "PurchaseDeclined", "PurchasePaid", "ReservationClaimed"]
+EFFECT_TYPES = ["ProductReserved", "PurchaseBegan", "PurchaseDeclined", "PurchasePaid", "ReservationClaimed"]
 
 by_topic = pytest.mark.parametrize("road", ["sns", "sns-fifo"])
 every = pytest.mark.parametrize("road", NAMES)

@@ -49,7 +49,7 @@ def read_by_the_runtime():
 def test_what_is_set_is_what_is_read(request, every_function):
     given = {name for each in every_function for name in variables(each) if name.startswith("FOLDSTACK_")}
     unset = set() if request.node.callspec.params["every_function"] == "kinesis" else FED_BY_THE_RELAY
-    assert given == read_by_the_runtime() - unset
+    assert given == read_by_the_runtime() - unset - {"FOLDSTACK_SCHEDULES"}, "the shop has no schedules"
 
 
 def test_the_runtime_accepts_the_values(every_function):
@@ -75,11 +75,12 @@ def test_a_function_is_told_only_of_what_it_may_touch():
     store = everyone | {"FOLDSTACK_COMMIT_TABLE", "FOLDSTACK_BODIES_BUCKET"}
     door = {"FOLDSTACK_ROUTES", "FOLDSTACK_ANONYMOUS"}
     commands = store | {"FOLDSTACK_ID_TABLE"}
-    requests = commands | door | {"FOLDSTACK_SECRETS", "FOLDSTACK_INLINE_SECONDS"}
+    reactions = {"FOLDSTACK_SECRETS", "FOLDSTACK_TIMERS"}
+    requests = commands | door | reactions | {"FOLDSTACK_INLINE_SECONDS"}
     assert told == {
         "shop-commands": commands,
         "shop-relay": everyone | {"FOLDSTACK_ROAD", "FOLDSTACK_PARKED_QUEUE"},
-        "shop-effects": commands | {"FOLDSTACK_SECRETS"},
+        "shop-effects": commands | reactions | {"FOLDSTACK_DEAD_LETTERS"},
         "shop-views-projector": store | {"FOLDSTACK_VIEW_TABLES", "FOLDSTACK_PARKED_QUEUE", "FOLDSTACK_CONSUMER"},
         "shop-api-router": requests | {"FOLDSTACK_VIEW_TABLES"},
         "shop-api-commands": requests,

@@ -23,7 +23,7 @@ def test_no_two_functions_share_a_role(graph):
 
 
 def test_no_role_is_left_over(graph):
-    used = {role_of(graph, each).name for each in functions(graph)} | {"shop-views-sweep-role"}
+    used = {role_of(graph, each).name for each in functions(graph)} | {"shop-views-sweep-role", "shop-timers-role"}
     assert {role.name for role in graph.of("aws:iam/role:Role")} == used
 
 
