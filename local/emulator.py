@@ -29,6 +29,10 @@ PATCHES = (
     "policy-variables",
     "stream-records",
     "data-api",
+    "schedule-arn",
+    "pass-role",
+    "service-roles",
+    "schedules",
 )
 
 # The folder that this package is imported from: the repository, or the environment it is installed in.

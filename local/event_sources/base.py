@@ -62,6 +62,11 @@ class EventSource(ABC):
         self._awaited = 0
         self._pause = SHORTEST_PAUSE
 
+    @property
+    def lag(self) -> str:
+        """How far it is behind, for a person."""
+        return "caught up" if self.idle.is_set() else "behind"
+
     def start(self) -> None:
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, name=f"source-{self.name}", daemon=True)
