@@ -1,6 +1,8 @@
 """EventBridge Scheduler: groups are the emulator's. Schedules of the graph are fired from it, by `schedules`: the
 emulator neither retries nor knows time zones. What functions put into a group is fired by `timer_source`."""
 
+from datetime import UTC, datetime
+
 from ..arns import arn
 from ..schedule_expression import parse
 from ..state import Record
@@ -49,7 +51,9 @@ class Schedule(Handler):
 
     def create(self, request: Request) -> tuple[str, Outputs]:
         inputs, site = request.inputs, request.site
-        parse(inputs["scheduleExpression"], inputs.get("scheduleExpressionTimezone", "UTC"))
+        expression = inputs["scheduleExpression"]
+        if parse(expression, inputs.get("scheduleExpressionTimezone", "UTC"))(datetime.now(UTC)) is None:
+            raise ValueError(f"{expression} is over: AWS makes no schedule that would never fire")
         name, group = request.physical_name(), inputs.get("groupName", _GROUP)
         site.client("scheduler").get_schedule_group(Name=group)
         own = arn(request.resource.type, name, site.region, site.account)
