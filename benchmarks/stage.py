@@ -29,9 +29,9 @@ KEYS = {
 }
 COMMITS, IDS = "shop-commits", "shop-ids"
 FUNCTIONS = ("http", "relay", "projector", "effects")
-_BUCKET, _BUS = "shop-bodies", "shop-bus"
+_BUCKET, _BUS, _TIMERS = "shop-bodies", "shop-bus", "shop-timers"
 _TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}
-_SERVICES = ("dynamodb", "s3", "events", "sqs", "secretsmanager")
+_SERVICES = ("dynamodb", "s3", "events", "sqs", "secretsmanager", "scheduler", "iam")
 _RIGHTS = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": [f"{each}:*" for each in _SERVICES], "Resource": "*"}],
@@ -98,6 +98,8 @@ class Stage:
         parked = sqs.create_queue(QueueName="shop-parked")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         bus = events.create_event_bus(Name=_BUS)["EventBusArn"]
+        self.root("scheduler").create_schedule_group(Name=_TIMERS)
+        role = f"arn:aws:iam::{self._emulator.account}:role/functions"
         events.put_rule(Name="all", EventBusName=_BUS, EventPattern=json.dumps({"source": ["shop"]}))
         events.put_targets(Rule="all", EventBusName=_BUS, Targets=[{"Id": "queue", "Arn": arn}])
         return {
@@ -110,6 +112,7 @@ class Stage:
             "FOLDSTACK_ROAD": bus,
             "FOLDSTACK_PARKED_QUEUE": parked,
             "FOLDSTACK_SECRETS": json.dumps({"paymentProviderKey": secret["ARN"]}),
+            "FOLDSTACK_TIMERS": json.dumps({"group": _TIMERS, "role": role, "queue": arn, "dead_letters": arn}),
             "FOLDSTACK_ANONYMOUS": "true",
             "PAYMENT_PROVIDER_URL": provider_url,
             "POWERTOOLS_SERVICE_NAME": "shop",

@@ -32,8 +32,8 @@ class OutcomePending(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """A command for a moment to come: an automation answers it in the place of a command. It is executed once, never
-    earlier, and usually within a minute; where `at` is over already, at once.
+    """A command for a moment to come: an automation answers it in the place of a command. It takes effect once, within
+    a minute of `at` as a rule; where that is over already, at once.
 
     Whatever is waited for may have happened by then: its decider decides, as for any command.
     """
