@@ -64,9 +64,9 @@ def test_a_deployment_sees_that_the_function_answers_them_before_they_tick():
     check = graph.one("aws:lambda/invocation:Invocation", "days-schedules-check")
     assert json.loads(check.inputs["input"]) == {"check": ["close-day", "remind"]}
     assert check.inputs["functionName"] == graph.one(FUNCTION, "days-commands").outputs["name"]
-    order = [each.urn for each in graph.resources]
+    allowed = graph.one("aws:iam/rolePolicy:RolePolicy", "days-timers-policy")
     for each in graph.of(SCHEDULE):
-        assert order.index(check.urn) < order.index(each.urn)
+        assert {check.urn, allowed.urn} <= set(each.dependencies)
 
 
 def test_without_schedules_there_is_a_group_for_later_and_nothing_more():
