@@ -94,6 +94,12 @@ def feeding_effects(queue_url: pulumi.Input[str], types: Sequence[str]) -> Varia
     return {"FOLDSTACK_EFFECTS_QUEUE": queue_url, **({"FOLDSTACK_EFFECT_TYPES": ",".join(types)} if types else {})}
 
 
+def draining(queue_url: pulumi.Input[str], attempts: int, hidden_seconds: int) -> Variables:
+    """To have what failed given out again soon, and to know the last time."""
+    queue = {"url": queue_url, "attempts": attempts, "hidden_seconds": hidden_seconds}
+    return {"FOLDSTACK_QUEUE": pulumi.Output.json_dumps(queue, sort_keys=True)}
+
+
 def parking(queue_url: pulumi.Input[str]) -> Variables:
     """To park what needs a person."""
     return {"FOLDSTACK_PARKED_QUEUE": queue_url}

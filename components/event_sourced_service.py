@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from . import domain_source, environment, permissions, roads, schedules, storage
 from .arguments import NAME, Arguments
-from .consumer_queue import ConsumerQueue, waiting_queue
+from .consumer_queue import ATTEMPTS, ConsumerQueue, waiting_queue
 from .domain_source import DomainSource
 from .function import Function
 from .handles import Commands, Domain, Events, OperatedService
@@ -51,6 +51,9 @@ class EventSourcedServiceArgs(TypedDict):
     """How long a request may drive an effect before the queue does, 0 to 900, default 15."""
     schedules: NotRequired[list[ServiceSchedule]]
     """When the schedules that the domain answers fire; each deployment sees that it answers these and no others."""
+    effect_attempts: NotRequired[int]
+    """How often a reaction is tried, 2 to 1000, default 18 (half an hour to an hour), before its saga is stuck or it is
+    a dead letter."""
     store_epoch: NotRequired[int]
     """The epoch of the store, default 1; raise it after a restore."""
     target: NotRequired[str]
@@ -85,6 +88,7 @@ class EventSourcedService(pulumi.ComponentResource):
         retention_hours = arguments.integer("retention_hours", 24, 8760, 24)
         effect_types = arguments.names("effect_types", EVENT_TYPE, "a stored event type", [])
         effect_delay = arguments.integer("effect_delay_seconds", 0, 900, 15)
+        effect_attempts = arguments.integer("effect_attempts", 2, 1000, ATTEMPTS)
         epoch = arguments.integer("store_epoch", 1, 2**31 - 1, 1)
         ticking = schedules.read(arguments)
         source = domain_source.source(arguments)
@@ -102,8 +106,10 @@ class EventSourcedService(pulumi.ComponentResource):
         road = roads.build(scope, road_name, shards=shards, retention_hours=retention_hours)
         parked = waiting_queue(scope, "parked", largest_message=LARGEST_MESSAGE)
         secrets = {each: storage.secret(scope, each, value) for each, value in values.items()}
-        commands_queue = ConsumerQueue(scope, "commands", timeout=COMMANDS_TIMEOUT, attempts=5)
-        effects_queue = ConsumerQueue(scope, "effects", timeout=EFFECTS_TIMEOUT, attempts=10, delay=effect_delay)
+        commands_queue = ConsumerQueue(scope, "commands", timeout=COMMANDS_TIMEOUT)
+        effects_queue = ConsumerQueue(
+            scope, "effects", timeout=EFFECTS_TIMEOUT, attempts=effect_attempts, delay=effect_delay
+        )
         scheduling = Scheduling(scope, commands_queue)
 
         domain: Domain = {
@@ -179,7 +185,7 @@ def _commands(scope: Scope, commands: Commands, queue: ConsumerQueue, ticking: S
         "commands",
         handler="foldstack.handlers.commands.handler",
         domain=commands["domain"],
-        variables={**environment.commands(commands), **environment.schedules(ticking)},
+        variables={**environment.commands(commands), **environment.schedules(ticking), **queue.variables},
         statements=[*permissions.execute_commands(commands), *queue.statements],
         timeout=COMMANDS_TIMEOUT,
         memory_mb=MEMORY_MB,
@@ -199,6 +205,7 @@ def _effects(scope: Scope, commands: Commands, queue: ConsumerQueue) -> None:
             **environment.secrets(commands),
             **environment.timers(commands),
             **environment.dead_letters(queue.dead_letters.url),
+            **queue.variables,
         },
         statements=[
             *permissions.execute_commands(commands),

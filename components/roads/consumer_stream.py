@@ -5,7 +5,7 @@ import json
 import pulumi
 import pulumi_aws as aws
 
-from .. import alarms, permissions
+from .. import alarms, environment, permissions
 from ..function import Function
 from ..handles import Handle
 from ..scope import Scope
@@ -20,6 +20,9 @@ class ConsumerStream:
 
     url = ""
     """Of a queue: there is none, and nobody counts what waits. The alarm is on the iterator's age."""
+
+    variables: environment.Variables = {}
+    """For its function: Lambda itself retries a stream."""
 
     def __init__(self, scope: Scope, suffix: str, events: Handle, types: list[str]) -> None:
         self._scope = scope

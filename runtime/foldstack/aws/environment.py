@@ -31,6 +31,15 @@ class Timers(NamedTuple):
     dead_letters: str
 
 
+class DrainedQueue(NamedTuple):
+    """The queue that a function drains: what is given out `attempts` times in vain becomes a dead letter, and is
+    hidden for `hidden_seconds` in between unless somebody says otherwise."""
+
+    url: str
+    attempts: int
+    hidden_seconds: int
+
+
 @dataclass(frozen=True)
 class Environment:
     """Each property reads one FOLDSTACK_* variable. A function is given those it needs: asking for another raises
@@ -49,7 +58,7 @@ class Environment:
             _ = environment.sql
         if "FOLDSTACK_TIMERS" in environment.variables:
             _ = environment.timers
-        _ = environment.secrets
+        _ = environment.secrets, environment.queue
         return environment
 
     @property
@@ -139,6 +148,20 @@ class Environment:
     def sql_roles(self) -> Mapping[str, str]:
         """Role (projector, reader) -> ARN of its secret: what a migration sets up."""
         return self._names("SQL_ROLES", self._text("SQL_ROLES"))
+
+    @cached_property
+    def queue(self) -> DrainedQueue | None:
+        """The queue that it drains, if it does: {"url", "attempts", "hidden_seconds"}."""
+        text = self._text("QUEUE", "{}")
+        value = self._object("QUEUE", text)
+        if not value:
+            return None
+        try:
+            return DrainedQueue(str(value["url"]), int(value["attempts"]), int(value["hidden_seconds"]))
+        except (KeyError, TypeError, ValueError):
+            raise ConfigurationError(
+                "FOLDSTACK_QUEUE", f"must name url, attempts and hidden_seconds; it is {text[:200]!r}"
+            ) from None
 
     @cached_property
     def secrets(self) -> Mapping[str, str]:

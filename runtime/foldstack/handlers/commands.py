@@ -14,6 +14,7 @@ from ..kernel.executor import Committed
 from ..kernel.keys import Tenant
 from ..kernel.token import Token
 from . import cold_start
+from .backoff import receives_of
 from .batch import Batch
 from .command_document import CommandDocument, InvalidCommand, TickDocument
 from .delivered import Delivered
@@ -44,14 +45,14 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return {"status": "ready"}
     if "Records" not in event:
         return _answered(event, deadline)
-    batch = Batch(log)
+    batch = Batch(log, environment.queue)
     for message in event["Records"]:
         batch.attempt(message, lambda message=message: _take(message, deadline))
-    return batch.answer
+    return batch.answer()
 
 
 def _take(message: Delivered, deadline: float) -> None:
-    again = int(message["attributes"]["ApproximateReceiveCount"]) > 1
+    again = receives_of(message) > 1
     try:
         document = json.loads(message["body"])
     except ValueError as error:

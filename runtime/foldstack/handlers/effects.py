@@ -28,13 +28,13 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """A batch of SQS. What is not done yet is delivered again, and to the dead letters in the end; what would only
     loop again goes there at once."""
     end = executor.clock() + context.get_remaining_time_in_millis() / 1000 - _MARGIN
-    batch = Batch(log)
+    batch = Batch(log, environment.queue)
     messages = event["Records"]
     for n, message in enumerate(messages):
         # A fair share of what is left: one outside world that hangs must not use up its neighbours' attempts.
         until = executor.clock() + (end - executor.clock()) / (len(messages) - n)
         batch.attempt(message, lambda message=message, until=until: _react(message, until))
-    return batch.answer
+    return batch.answer()
 
 
 def _react(message: Delivered, until: float) -> None:
