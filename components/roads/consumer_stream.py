@@ -21,14 +21,12 @@ class ConsumerStream:
     url = ""
     """Of a queue: there is none, and nobody counts what waits. The alarm is on the iterator's age."""
 
-    variables: environment.Variables = {}
-    """For its function: Lambda itself retries a stream."""
-
     def __init__(self, scope: Scope, suffix: str, events: Handle, types: list[str]) -> None:
         self._scope = scope
         self._suffix = suffix
         self._types = types
         self._stream_arn: pulumi.Input[str] = events["bus_arn"]
+        self.variables: environment.Variables = {}  # for its function: Lambda itself retries a stream
         self._failures_arn: pulumi.Input[str] = events["failures_bucket_arn"]
 
     @property

@@ -10,6 +10,9 @@ from .keys import StreamId
 from .messages import Event
 from .upcasting import StoredEvent
 
+REACTION = "reaction"
+"""The actor of a reaction's command is `reaction:NAME`."""
+
 
 @dataclass(frozen=True)
 class Commit:
@@ -50,6 +53,12 @@ class Commit:
     def result(self) -> Any:
         """What the command's caller was answered, as plain JSON."""
         return self._decoded[1]
+
+    @property
+    def reaction(self) -> str:
+        """The name of the reaction whose command this was, empty where it was nobody's."""
+        kind, _, name = self.actor.partition(":")
+        return name if kind == REACTION else ""
 
     def previous(self, types: frozenset[str]) -> int:
         """The version after the last event of `types` before this commit, 1 where there is none."""

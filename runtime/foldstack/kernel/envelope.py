@@ -30,6 +30,7 @@ class Envelope:
     traceparent: str = ""
     replay: str = ""
     depth: int = 0
+    reaction: str = ""
 
     @property
     def tenant(self) -> Tenant:
@@ -58,6 +59,7 @@ class Envelope:
             commit.causation,
             commit.traceparent,
             depth=commit.depth,
+            reaction=commit.reaction,
         )
 
     def to_dict(self, source: str) -> dict[str, Any]:
@@ -77,7 +79,7 @@ class Envelope:
             "epoch": self.epoch,
             "types": list(self.types),
         }
-        for name in ("correlation", "causation", "traceparent", "replay"):
+        for name in ("correlation", "causation", "traceparent", "replay", "reaction"):
             if value := getattr(self, name):
                 document[name] = value
         if self.depth:
@@ -115,6 +117,7 @@ class Envelope:
                 document.get("traceparent", ""),
                 document.get("replay", ""),
                 int(document.get("depth", 0)),
+                document.get("reaction", ""),
             )
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError, InvalidValue) as error:
             raise UndecodableEvent(f"not a {TYPE} envelope: {error!r}") from error

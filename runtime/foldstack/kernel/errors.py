@@ -22,6 +22,10 @@ A refusal by the domain is none of these: it is a `Rejection`, a value (see `dec
 
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
+_LONGEST = 500
+
 
 class FoldstackError(Exception):
     """The root."""
@@ -108,3 +112,13 @@ class ReactionLoop(FoldstackError):
 
 class OperationRefused(FoldstackError):
     """What a person who operates the service asks for is not possible now; the message says what is."""
+
+
+def described(error: Exception) -> str:
+    """An error in a line, without the data that it is about: this is kept, sent and logged."""
+    if isinstance(error, ValidationError):
+        parts = error.errors(include_url=False, include_context=False, include_input=False)
+        said = "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in parts)
+    else:
+        said = str(error)
+    return f"{type(error).__name__}: {said}"[:_LONGEST]
