@@ -1,4 +1,5 @@
-"""Entry point of effects and automations: the delayed queue behind every request that may have died."""
+"""Entry point of effects and automations: the delayed queue behind every request that may have died; and of what a
+person may order of sagas."""
 
 from typing import Any
 
@@ -10,8 +11,10 @@ from ..kernel.commit import Commit
 from ..kernel.envelope import Envelope
 from ..kernel.errors import ReactionLoop
 from . import cold_start
+from .backoff import receives_of
 from .batch import Batch
 from .delivered import Delivered, envelope_of
+from .saga_orders import SagaOrders
 
 CONSUMER = "effects"
 _MARGIN = 3.0
@@ -21,13 +24,16 @@ environment = Environment.read()
 service = domain.load(environment.domain)
 executor = composition.executor(environment)
 reactor = composition.reactor(environment, service, executor)
+sagas = SagaOrders(service, executor, reactor, log)
 
 
 @log.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """A batch of SQS. What is not done yet is delivered again, and to the dead letters in the end; what would only
-    loop again goes there at once."""
+    """A batch of SQS; or `{"saga": {...}}`, see `SagaOrders`. What is not done yet is delivered again. In the end a
+    saga's step is recorded as stuck, and all else is among the dead letters; what would only loop again at once."""
     end = executor.clock() + context.get_remaining_time_in_millis() / 1000 - _MARGIN
+    if "Records" not in event:
+        return sagas.take(event.get("saga") or {}, end)
     batch = Batch(log, environment.queue)
     messages = event["Records"]
     for n, message in enumerate(messages):
@@ -46,8 +52,10 @@ def _react(message: Delivered, until: float) -> None:
     if commit is None:
         log.error("published before a restore, and no longer in the store: nothing is done", event_id=envelope.id)
         return
+    receives = receives_of(message)
+    last = environment.queue is not None and receives >= environment.queue.attempts
     try:
-        reactor.drive(commit, until)
+        reactor.drive(commit, until, attempts=receives if last else None)
     except ReactionLoop as error:
         log.error("to the dead letters at once: %s", error)
         composition.dead_letters(environment)(message, str(error))

@@ -148,9 +148,10 @@ class Reactor:
             self._stick(occasion, f"rejected: {rejection.code}: {rejection.detail}", 1)
 
     def _failed(self, occasion: Occasion, error: Exception, drive: "_Drive") -> None:
-        if occasion.reaction.saga is not None and drive.attempts is not None:
+        final = drive.attempts is not None or isinstance(error, ReactionLoop)
+        if occasion.reaction.saga is not None and final:
             try:
-                self._stick(occasion, described(error), drive.attempts)
+                self._stick(occasion, described(error), drive.attempts or 1)
                 return
             except Exception as fault:  # noqa: BLE001 - told with the error: it goes to the dead letters
                 error.add_note(f"and it could not be recorded: {fault!r}")
@@ -207,9 +208,9 @@ class Reactor:
         commit = occasion.commit
         if commit.depth >= DEEPEST:
             raise ReactionLoop(
-                f"{occasion.reaction.name} would answer {occasion.id}, {commit.depth + 1} reactions deep, and more than "
-                f"{DEEPEST} are taken for a loop. Nothing was executed; it came here by {self._chain(commit)}. End it in "
-                "one of the reactions to these events, or let time pass with Later"
+                f"{occasion.reaction.name} would answer {occasion.id}, {commit.depth + 1} reactions deep, and more "
+                f"than {DEEPEST} are taken for a loop. Nothing was executed; it came here by {self._chain(commit)}. "
+                "End it in one of the reactions to these events, or let time pass with Later"
             )
 
     def _chain(self, commit: Commit | Envelope) -> str:
@@ -238,9 +239,10 @@ class Reactor:
 
 
 def _first(failures: list[Exception]) -> Exception:
-    """Of several the one that is not only a matter of time; the others are noted on it."""
-    waiting = [each for each in failures if isinstance(each, OutcomePending | Unavailable)]
-    first = next((each for each in failures if each not in waiting), failures[0])
+    """Of several the one that tells most; the others are noted on it. A loop comes last: nothing but it may be left
+    to do where a message is given up for it."""
+    ranks = [isinstance(each, OutcomePending | Unavailable) + 2 * isinstance(each, ReactionLoop) for each in failures]
+    first = failures[ranks.index(min(ranks))]
     for other in failures:
         if other is not first:
             first.add_note(f"beside it: {described(other)}")
