@@ -16,6 +16,9 @@ from .kernel.problem import problem
 from .kernel.projection import EventMeta, Projection
 from .kernel.reaction import Later, OutcomePending, ReactionContext, Reactions
 from .kernel.request import CommandRequest, QueryRequest
+from .kernel.saga import Saga
+from .kernel.saga_messages import CancelSaga, SagaRetried, SagaStepSkipped, SagaStuck
+from .kernel.saga_progress import SagaProgress
 from .kernel.scenario import given
 from .kernel.schedule import Schedules, Tick
 from .kernel.service import Service, Settings
@@ -26,6 +29,7 @@ __all__ = [
     "Answer",
     "Api",
     "Body",
+    "CancelSaga",
     "Command",
     "CommandRequest",
     "Committed",
@@ -43,6 +47,11 @@ __all__ = [
     "ReactionContext",
     "Reactions",
     "Rejection",
+    "Saga",
+    "SagaProgress",
+    "SagaRetried",
+    "SagaStepSkipped",
+    "SagaStuck",
     "Schedules",
     "Service",
     "Settings",

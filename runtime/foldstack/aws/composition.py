@@ -12,6 +12,7 @@ from ..kernel.decision import Rejection
 from ..kernel.errors import ConfigurationError, DefinitionError
 from ..kernel.executor import Executor
 from ..kernel.keys import Tenant
+from ..kernel.occasion import Occasion
 from ..kernel.projection import Projection
 from ..kernel.reactor import Reacted, Reactor
 from ..kernel.service import Service, Settings
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
 MakeClient = Callable[[str], Any]
 """Makes clients for whoever is no function; functions take those of their sandbox."""
+
+STUCK_SAGAS = "StuckSagas"
+"""The metric that counts how often a saga gets stuck; components have an alarm on it, by the service's name."""
 
 _WAKING_SECONDS = 30
 """How long a projector waits for its database, within its own 60 s."""
@@ -72,6 +76,7 @@ def reactor(env: Environment, service: Service, executor: Executor) -> Reactor:
         make_world=make_world,
         make_timer=partial(timer, env),
         log=partial(_log_rejection, env.service),
+        stuck=partial(_tell_stuck, env.service),
     )
 
 
@@ -262,3 +267,22 @@ def _log_rejection(service: str, reacted: Reacted) -> None:
             "detail": reacted.outcome.detail,
         },
     )
+
+
+def _tell_stuck(service: str, occasion: Occasion, error: str) -> None:
+    from aws_lambda_powertools import single_metric
+    from aws_lambda_powertools.metrics import MetricUnit
+
+    assert occasion.reaction.saga is not None
+    logging.getLogger(service).error(
+        "a saga is stuck",
+        extra={
+            "saga": occasion.reaction.saga.name,
+            "stream": occasion.commit.stream.key,
+            "step": occasion.reaction.name,
+            "event": occasion.id,
+            "reason": error,
+        },
+    )
+    with single_metric(name=STUCK_SAGAS, unit=MetricUnit.Count, value=1, namespace="Foldstack") as metric:
+        metric.add_dimension(name="service", value=service)
