@@ -68,6 +68,7 @@ def test_every_saga_ends_or_is_shown_as_stuck(history, limited):
     for step in history:
         take(travel, step)
     rest(travel)
+    assert travel.dead == []
     for trip in TRIPS:
         row = travel.row(trip)
         assert row.status in ("ended", "cancelled", "stuck") or "skipped" in travel.steps(trip).values(), row

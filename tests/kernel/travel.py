@@ -24,7 +24,8 @@ class Travel:
     """`messages` maps commits that are still to be delivered to how often they have been."""
 
     def __init__(self, limit: int = 1000) -> None:
-        self.service, self.saga = make(limit)
+        self.limit = limit
+        self.service, self.saga = make(lambda: self.limit)
         self.memory = MemoryCommitStore()
         self.store: CommitStore = self.memory
         self.agency, self.timer = Agency(), MemoryTimer()

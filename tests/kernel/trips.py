@@ -1,6 +1,7 @@
 """A trip: a seat and a room booked outside, both or none, until a deadline; then it is counted."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -79,8 +80,8 @@ class Tally(State):
     trips: tuple[str, ...] = ()
 
 
-def make(limit: int = 1000) -> tuple[Service, Saga]:
-    """A whole service. A tally takes `limit` trips, and rejects the others."""
+def make(limit: Callable[[], int]) -> tuple[Service, Saga]:
+    """A whole service. A tally takes `limit()` trips, and rejects the others."""
     trip, tally = Aggregate("trip", Trip), Aggregate("tally", Tally)
 
     @trip.decides(Begin, by="trip", creates=True)
@@ -111,7 +112,7 @@ def make(limit: int = 1000) -> tuple[Service, Saga]:
     def count_trip(command: Count, state: Tally):
         if command.trip in state.trips:
             return None
-        return Rejection("full", "no more trips") if len(state.trips) >= limit else Counted(trip=command.trip)
+        return Rejection("full", "no more trips") if len(state.trips) >= limit() else Counted(trip=command.trip)
 
     becomes = {TripBegan: "pending", TripCancelling: "cancelling", TripBooked: "booked", TripCancelled: "cancelled"}
     for event, status in becomes.items():

@@ -53,7 +53,8 @@ def _react(message: Delivered, until: float) -> None:
         log.error("published before a restore, and no longer in the store: nothing is done", event_id=envelope.id)
         return
     receives = receives_of(message)
-    last = environment.queue is not None and receives >= environment.queue.attempts
+    # The very last time is kept for recording what this one could not: it may die of it.
+    last = environment.queue is not None and receives >= max(1, environment.queue.attempts - 1)
     try:
         reactor.drive(commit, until, attempts=receives if last else None)
     except ReactionLoop as error:
