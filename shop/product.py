@@ -69,7 +69,8 @@ class ReservationExpired(HoldEnded):
 
 
 class ReservationClaimed(Event):
-    """A purchase has begun: from here on it is paid for or declined, and does not expire."""
+    """A purchase has begun: from here on it is paid for, declined or cancelled, and does not expire. `deadline` is
+    until when it may be pending; those that began without one may be so for ever."""
 
     product_id: str
     reservation_id: str
@@ -78,6 +79,7 @@ class ReservationClaimed(Event):
     expires_at: datetime
     amount: Money
     token: str
+    deadline: datetime | None = None
 
 
 class ReservationReleased(HoldEnded):
@@ -113,6 +115,7 @@ class ClaimReservation(Command):
     purchase_id: str
     token: str
     at: datetime
+    deadline: datetime | None = None
 
 
 class ReleaseReservation(Command):
@@ -198,6 +201,7 @@ def claim(command: ClaimReservation, state: Product):
         expires_at=hold.expires_at,
         amount=hold.price.times(hold.quantity),
         token=command.token,
+        deadline=command.deadline,
     )
 
 

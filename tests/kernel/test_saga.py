@@ -261,7 +261,7 @@ def test_what_is_not_possible_is_refused_with_the_reason(travel):
             travel.order(kind, step="book_room")
     with pytest.raises(OperationRefused, match=r"the trip is booked \(too-late\)"):
         travel.order("cancel")
-    with pytest.raises(InvalidValue, match="step: is one of book_seat, .*; got 'fly'"):
+    with pytest.raises(InvalidValue, match=r"step: is one of book_seat, .*; got 'fly'"):
         travel.order("skip", step="fly")
     with pytest.raises(InvalidValue, match="there is no trip#other of tenant acme"):
         travel.order("retry", trip="other")
@@ -313,7 +313,7 @@ def test_what_happens_meanwhile_is_looked_at_first(travel, kind):
     stuck(travel)
     name = {"skip": "trip.SagaStepSkipped", "retry": "trip.SagaRetried"}[kind]
     travel.store = Late(travel, name)
-    with pytest.raises(OperationRefused, match="book_seat .*is done"):
+    with pytest.raises(OperationRefused, match=r"book_seat .*is done"):
         travel.order(kind)
     assert name not in travel.types()
 

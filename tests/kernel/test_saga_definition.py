@@ -99,7 +99,7 @@ def test_an_effect_is_undone_or_final():
 
 def test_a_compensation_is_of_a_step_and_comes_later():
     one = saga()
-    with pytest.raises(DefinitionError, match="undo compensates nothing, no effect.*there are none"):
+    with pytest.raises(DefinitionError, match=r"undo compensates nothing, no effect.*there are none"):
         one.effect(on=Undoing, compensates=nothing)(undo)
     one.effect(on=Began)(nothing)
     with pytest.raises(DefinitionError, match="undo would undo nothing on the very event"):

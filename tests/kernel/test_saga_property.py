@@ -1,5 +1,6 @@
 """Any order of deliveries, failures, deaths, timeouts and orders: every saga ends, or is shown as stuck."""
 
+import contextlib
 from datetime import timedelta
 
 from foldstack.kernel.errors import InvalidValue, OperationRefused
@@ -32,10 +33,8 @@ def take(travel: Travel, step: tuple) -> None:
                 store = FaultyStore(travel.memory)
                 store.die_after = dies
                 travel.store = store
-                try:
+                with contextlib.suppress(Crash):
                     travel.deliver(waiting[which % len(waiting)])
-                except Crash:
-                    pass
                 travel.store = travel.memory
         case ("faults", faults):
             travel.agency.faults = list(faults)
@@ -48,10 +47,8 @@ def take(travel: Travel, step: tuple) -> None:
         case ("refuse", kind):
             travel.agency.refuses ^= {kind}
         case (order, trip):
-            try:
+            with contextlib.suppress(OperationRefused, InvalidValue):
                 travel.order(order, trip, step=next(iter(each.step for each in _stuck(travel, trip)), ""))
-            except (OperationRefused, InvalidValue):
-                pass
 
 
 def _stuck(travel: Travel, trip: str):

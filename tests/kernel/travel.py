@@ -75,7 +75,7 @@ class Travel:
         try:
             reactor.drive(envelope, self.executor.clock() + 60, attempts=receives if receives >= ATTEMPTS else None)
             del self.messages[at]
-        except Exception:
+        except Exception:  # noqa: BLE001 - as a function reports it
             if receives >= ATTEMPTS:
                 del self.messages[at]
                 self.dead.append(at)
