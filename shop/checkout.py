@@ -27,9 +27,7 @@ from .purchase import (
 )
 
 reactions = Reactions()
-checkout = Saga(
-    "checkout", of=purchase, begins=PurchaseBegan, ends=(PurchasePaid, PurchaseDeclined, PurchaseCancelled)
-)
+checkout = Saga("checkout", of=purchase, begins=PurchaseBegan, ends=(PurchasePaid, PurchaseDeclined, PurchaseCancelled))
 
 
 @reactions.automation(on=ProductReserved, of=product)

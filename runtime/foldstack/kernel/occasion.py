@@ -43,8 +43,8 @@ class Fate(NamedTuple):
 
 
 def fate_of(executor: Executor, occasion: Occasion) -> Fate:
-    """Read consistently. An effect is over with its outcome; a saga's step also where somebody skipped it, or its
-    compensation was set off after it was asked for."""
+    """Read consistently. An effect is over with its outcome; a saga's step also where somebody skipped it, its
+    compensation was set off after it was asked for, or the saga of a timeout has ended."""
     reaction = occasion.reaction
     stream = executor.current(occasion.commit.stream, reaction.of)
     found = executor.find_in(stream, occasion.key)

@@ -122,6 +122,8 @@ class Reactor:
                 self._try(again, drive.until, False, drive)
                 continue
             reactions = self._service.reactions.to(aggregate, type(event))
+            if drive.request:  # which most sagas end in: the queue sets the timeouts of the others
+                reactions = [each for each in reactions if not each.at]
             for n, reaction in enumerate(reactions):
                 left = sum(each.world for each in reactions[n:])
                 self._try(Occasion(reaction, id, event, commit, id), drive.share(left, self._executor), fresh, drive)

@@ -83,7 +83,7 @@ class Saga:
 
     def timeout(self, *, on: type[Event], at: str) -> Callable[[Timeout], Timeout]:
         """Registers `timeout(event, context)`, a command to the saga's own stream, given at the moment that the
-        event holds in its field `at`; where that is None there is no timeout."""
+        event holds in its field `at`; where that is None there is no timeout. The queue sets it, not a request."""
         field = on.model_fields.get(at)
         if field is None or datetime not in (field.annotation, *get_args(field.annotation)):
             raise DefinitionError(
@@ -116,8 +116,10 @@ class Saga:
         return [each for each in self.steps.values() if each.compensates == step]
 
     def overtaken(self, reaction: Reaction, version: int, prev: dict[str, int]) -> bool:
-        """Whether a compensation of a step was set off after the event it answers; `prev` as `Stream.prev`."""
-        names = frozenset(each.on.type_name for each in self.compensations(reaction.name))
+        """Whether a compensation of a step was set off after the event it answers; or the saga has ended, for a
+        timeout. `prev` as `Stream.prev`."""
+        by = self.ends if reaction.at else {each.on for each in self.compensations(reaction.name)}
+        names = frozenset(each.type_name for each in by)
         return any(prev.get(name, 1) > version + 1 for name in self.of.upcasters.sources(names))
 
     def skipped(self, commit: Commit) -> bool:
