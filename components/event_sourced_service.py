@@ -7,7 +7,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from . import domain_source, environment, permissions, roads, schedules, storage
+from . import alarms, domain_source, environment, permissions, roads, schedules, storage
 from .arguments import NAME, Arguments
 from .consumer_queue import ATTEMPTS, ConsumerQueue, waiting_queue
 from .domain_source import DomainSource
@@ -154,18 +154,19 @@ class EventSourcedService(pulumi.ComponentResource):
         feed = roads.feed(effects_queue, events, effect_types)
         publishing = publishes(road, feed, parked)
         relay(scope, domain, road, feed, parked, commits.stream_arn, failures)
-        _effects(scope, commands, effects_queue)
+        effects = _effects(scope, commands, effects_queue)
 
         self.events = events
         self.commands = pulumi.Output.from_input(commands)
         self.event_table = commits.name
         self.event_bus = road.bus_name
         operated_service: OperatedService = {
+            "effects": effects.name,
             "variables": {
                 **environment.domain(domain),
                 **environment.commits(events),
                 **publishing,
-            }
+            },
         }
         self.operated = pulumi.Output.from_input(operated_service)
         self.register_outputs(
@@ -194,7 +195,7 @@ def _commands(scope: Scope, commands: Commands, queue: ConsumerQueue, ticking: S
     return function
 
 
-def _effects(scope: Scope, commands: Commands, queue: ConsumerQueue) -> None:
+def _effects(scope: Scope, commands: Commands, queue: ConsumerQueue) -> Function:
     function = Function(
         scope,
         "effects",
@@ -218,6 +219,8 @@ def _effects(scope: Scope, commands: Commands, queue: ConsumerQueue) -> None:
         memory_mb=MEMORY_MB,
     )
     queue.drain_into(function)
+    alarms.on_stuck_sagas(scope, "stuck-sagas")
+    return function
 
 
 def _layer(scope: Scope, built: domain_source.Built) -> aws.lambda_.LayerVersion:

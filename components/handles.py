@@ -111,6 +111,8 @@ class Queries(TypedDict):
 class OperatedService(TypedDict):
     """What the `foldstack` command needs to operate a service."""
 
+    effects: pulumi.Input[str]
+    """The name of the effects function: it takes a person's orders to sagas, too."""
     variables: pulumi.Input[Mapping[str, pulumi.Input[str]]]
     """What its relay and its readers are told: FOLDSTACK_* variables and their values."""
 

@@ -83,7 +83,7 @@ class Charges:
                 charged = item is not None and item["status"] == "succeeded"
                 status = self._cancelled[reference] = "refunded" if charged else "cancelled"
                 if charged or item is None:
-                    unknown = {"reference": reference, "amount": "0", "currency": "XXX"}
+                    unknown = {"reference": reference, "amount": "0", "currency": ""}
                     self._items[reference] = {**(item or unknown), "status": status}
             return 200, {"reference": reference, "status": self._cancelled[reference]}
 

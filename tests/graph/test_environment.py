@@ -1,5 +1,6 @@
 """Variables: what components set is what the runtime reads. Not proven here: that each function has all it needs."""
 
+import json
 from collections import UserDict
 
 import pytest
@@ -63,6 +64,17 @@ def test_the_runtime_accepts_the_values(every_function):
         assert environment.variables["RESERVATION_MINUTES"] == "15"
 
 
+def test_what_drains_a_queue_is_told_which_and_how_often_it_may_fail():
+    graph = shop("dev", effectAttempts=7)
+    told = {each.name: Environment.read(variables(each)).queue for each in functions(graph)}
+    attempts = {"shop-commands": 18, "shop-effects": 7, "shop-views-projector": 18}
+    assert {name: queue.attempts for name, queue in told.items() if queue} == attempts
+    for name in attempts:
+        queue = graph.one("aws:sqs/queue:Queue", f"{name}-queue")
+        assert json.loads(queue.inputs["redrivePolicy"])["maxReceiveCount"] == attempts[name]
+        assert (told[name].url, told[name].hidden_seconds) == (queue.outputs["url"], 360)
+
+
 def test_variables_fit_into_a_function(every_function):
     for each in every_function:
         assert sum(len(name) + len(value) for name, value in variables(each).items()) < 4096
@@ -77,14 +89,16 @@ def test_a_function_is_told_only_of_what_it_may_touch():
     commands = store | {"FOLDSTACK_ID_TABLE"}
     reactions = {"FOLDSTACK_SECRETS", "FOLDSTACK_TIMERS"}
     requests = commands | door | reactions | {"FOLDSTACK_INLINE_SECONDS"}
+    queue = {"FOLDSTACK_QUEUE"}
+    views = {"FOLDSTACK_VIEW_TABLES"}
     assert told == {
-        "shop-commands": commands,
+        "shop-commands": commands | queue,
         "shop-relay": everyone | {"FOLDSTACK_ROAD", "FOLDSTACK_PARKED_QUEUE"},
-        "shop-effects": commands | reactions | {"FOLDSTACK_DEAD_LETTERS"},
-        "shop-views-projector": store | {"FOLDSTACK_VIEW_TABLES", "FOLDSTACK_PARKED_QUEUE", "FOLDSTACK_CONSUMER"},
-        "shop-api-router": requests | {"FOLDSTACK_VIEW_TABLES"},
+        "shop-effects": commands | reactions | queue | {"FOLDSTACK_DEAD_LETTERS"},
+        "shop-views-projector": store | views | queue | {"FOLDSTACK_PARKED_QUEUE", "FOLDSTACK_CONSUMER"},
+        "shop-api-router": requests | views,
         "shop-api-commands": requests,
-        "shop-api-queries": store | door | {"FOLDSTACK_VIEW_TABLES"},
+        "shop-api-queries": store | door | views,
     }
 
 
@@ -101,7 +115,7 @@ def test_with_views_in_postgresql_those_who_use_them_are_told_where():
     secrets = {each.name: each.outputs["arn"] for each in both[0].of("aws:secretsmanager/secret:Secret")}
     for connection in sql.values():
         assert connection[:1] == (cluster.outputs["arn"],)
-        assert connection[2:] == ("foldstack", ("products", "purchases"))
+        assert connection[2:] == ("foldstack", ("checkout", "products", "purchases"))
     assert sql["shop-views-projector"].secret == secrets["shop-sql-secret-projector"]
     assert sql["shop-api-router"].secret == sql["shop-api-queries"].secret == secrets["shop-sql-secret-reader"]
     assert sql["shop-views-migrate"].secret == cluster.outputs["masterUserSecrets"][0]["secretArn"]

@@ -57,9 +57,9 @@ def test_what_fails_too_often_becomes_a_dead_letter():
             > (queue.inputs["messageRetentionSeconds"])
         )
     assert dead == {
-        "shop-commands-queue": ("shop-commands-dead-letters", 5),
-        "shop-effects-queue": ("shop-effects-dead-letters", 10),
-        "shop-views-projector-queue": ("shop-views-projector-dead-letters", 5),
+        "shop-commands-queue": ("shop-commands-dead-letters", 18),
+        "shop-effects-queue": ("shop-effects-dead-letters", 18),
+        "shop-views-projector-queue": ("shop-views-projector-dead-letters", 18),
     }
 
 

@@ -67,7 +67,7 @@ def test_a_migration_runs_when_code_or_cluster_changes_and_before_anything_uses_
         "code": migrate.outputs["codeSha256"],
         "cluster": graph.one(CLUSTER).outputs["arn"],
     }
-    assert json.loads(migration.inputs["input"]) == {"views": ["products", "purchases"]}
+    assert json.loads(migration.inputs["input"]) == {"views": ["checkout", "products", "purchases"]}
     for user in (projector, router):
         assert migration.urn in user.dependencies, user
     assert graph.one(INSTANCE).urn in migration.dependencies
