@@ -80,8 +80,8 @@ class Tally(State):
     trips: tuple[str, ...] = ()
 
 
-def make(limit: Callable[[], int]) -> tuple[Service, Saga]:
-    """A whole service. A tally takes `limit()` trips, and rejects the others."""
+def make(limit: Callable[[], int], world: Any = None) -> tuple[Service, Saga]:
+    """A whole service, `world` its outside world. A tally takes `limit()` trips, and rejects the others."""
     trip, tally = Aggregate("trip", Trip), Aggregate("tally", Tally)
 
     @trip.decides(Begin, by="trip", creates=True)
@@ -154,7 +154,7 @@ def make(limit: Callable[[], int]) -> tuple[Service, Saga]:
             return Rejection("too-late", "the trip is booked")
         return TripCancelling(reason=command.reason) if state.status == "pending" else None
 
-    return Service("travel", aggregates=[trip, tally], sagas=[trips], world=lambda settings: None), trips
+    return Service("travel", aggregates=[trip, tally], sagas=[trips], world=lambda settings: world), trips
 
 
 class Agency:

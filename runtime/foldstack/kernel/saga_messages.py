@@ -87,10 +87,15 @@ class SagaTypes(NamedTuple):
     @classmethod
     def of(cls, category: str) -> "SagaTypes":
         """Those of the sagas whose streams are of a category."""
-        return cls(*(_own(category, base) for base in _BASES))
-
-
-_BASES = (SagaStuck, SagaRetried, SagaStepSkipped, RecordSagaStuck, RetrySagaStep, SkipSagaStep, CancelSaga)
+        return cls(
+            _own(category, SagaStuck),
+            _own(category, SagaRetried),
+            _own(category, SagaStepSkipped),
+            _own(category, RecordSagaStuck),
+            _own(category, RetrySagaStep),
+            _own(category, SkipSagaStep),
+            _own(category, CancelSaga),
+        )
 
 
 def _own(category: str, base: type[M]) -> type[M]:
