@@ -63,10 +63,12 @@ def list_(
         console().print("no saga is stuck" if stuck else "no saga is under way")
         return
     rows = [
-        (row.saga, stream, row.status, row.step, row.error, _text(row.began_at), _text(row.changed_at), _text(row.due))
+        (row.saga, stream, row.status, row.step, row.error, _text(row.changed_at), _text(row.due))
         for stream, row in found
     ]
-    show_table(console(), "sagas", ("saga", "stream", "status", "step", "error", "began", "changed", "due"), rows)
+    show_table(
+        console(), "sagas", ("saga", "stream", "status", "step", "error", "changed", "due"), rows, whole="stream"
+    )
 
 
 @app.command()
