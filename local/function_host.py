@@ -86,7 +86,7 @@ class FunctionHost:
         return sorted(self._functions)
 
     def invoke(self, name: str, payload: bytes, *, trace: str | None = None, crash: Crash | None = None) -> Invocation:
-        """Call a function and wait for its end. `crash` kills the sandbox before or after the handler's work."""
+        """Call a function and wait for its end. `crash` kills the sandbox before, amid or after the handler's work."""
         return self._loop.run(self._invoke(name, payload, trace, crash))
 
     def __enter__(self) -> "FunctionHost":
