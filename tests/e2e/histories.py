@@ -76,8 +76,8 @@ class Model:
             rated = self.ratings.setdefault(id, {"count": 0, "stars": 0})
             rated["count"] += 1
             rated["stars"] += data["stars"]
-        if command == "Burn":
-            self.entries.pop(id, None)
+        if command == "Burn" and self.entries.pop(id, None):
+            self.take("Write", {"id": f"late-{id}", "text": "burnt"})
 
     @property
     def shown(self) -> Shown:

@@ -14,6 +14,8 @@ journal = EventSourcedService(
         "domain": {"path": str(Path(__file__).resolve().parent), "entry": "diary:service"},
         "environment": {"POISON": config.require("poison")},
         "road": config.require("road"),
+        "effect_types": ["Burnt"],
+        "effect_delay_seconds": 0,
         "target": "host",
         "operations": operations,
     },

@@ -2,7 +2,7 @@
 
 import os
 
-from foldstack import Aggregate, Command, Event, Projection, Service, State
+from foldstack import Aggregate, Command, Event, Projection, Reactions, Service, State
 
 
 class Entry(State):
@@ -154,4 +154,13 @@ def rated(row):
     return {"all": {"count": row.count, "stars": row.stars}}
 
 
-service = Service("journal", aggregates=[entry], projections=[entries, ratings])
+reactions = Reactions()
+
+
+@reactions.automation(on=Burnt, of=entry)
+def remember(event, context):
+    """One more change of another entry: done twice, it shows."""
+    return Write(id=f"late-{context.stream_id}", text="burnt")
+
+
+service = Service("journal", aggregates=[entry], projections=[entries, ratings], reactions=reactions)
