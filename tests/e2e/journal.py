@@ -109,7 +109,9 @@ class Journal:
                 rows[id] = view_rows.model_of(projection, lead.row).model_dump()
             for key, fields in self.views.totals(projection, Tenant(tenant), consistent=True).items():
                 totals[key] = {field: int(n) for field, n in fields.items() if n}
-        return Shown(shown.entries, shown.ratings, without_zeros(shown.entry_totals), without_zeros(shown.rating_totals))
+        return Shown(
+            shown.entries, shown.ratings, without_zeros(shown.entry_totals), without_zeros(shown.rating_totals)
+        )
 
     def parked(self, name: str) -> set[str]:
         """`tenant#id` of the streams that are parked in a view."""
@@ -117,7 +119,7 @@ class Journal:
         return {f"{row.tenant}#{row.id}" for row in page.rows}
 
     def left_over(self) -> dict[str, int]:
-        """Messages of all queues: at rest there are none, neither dead letters nor parked ones; and given up records."""
+        """Messages in queues and records given up to S3, where there are any: dead letters and parked ones too."""
         sqs, s3 = self.cloud.client("sqs"), self.cloud.client("s3")
         counts = {}
         for url in sqs.list_queues()["QueueUrls"]:

@@ -20,9 +20,7 @@ journal = EventSourcedService(
         "operations": operations,
     },
 )
-store = SqlStore.chosen(
-    config.require("readModel"), "journal-sql", {"service": "journal", "operations": operations}
-)
+store = SqlStore.chosen(config.require("readModel"), "journal-sql", {"service": "journal", "operations": operations})
 views = ProjectionPipeline(
     "journal-views",
     {
