@@ -122,6 +122,10 @@ class LaptopCloud:
         name = self._parts.wiring.logical_names.get(name, name)
         return self._parts.host.invoke(name, as_payload(payload), crash=crash)
 
+    def sandboxes(self, name: str) -> list[int]:
+        """The processes that run a function, by its logical or physical name."""
+        return self._parts.host.pids(self._parts.wiring.logical_names.get(name, name))
+
     def client(self, service: str) -> Any:
         """A boto3 client as the account's root."""
         return self._parts.emulator.client(service)

@@ -33,6 +33,10 @@ class SandboxPool:
         self._running = 0
         self._retired = False
 
+    def pids(self) -> list[int]:
+        """The processes of the sandboxes there are."""
+        return [sandbox.pid for sandbox in self._all if sandbox.pid is not None]
+
     async def invoke(self, payload: bytes, trace: str, crash: Crash | None = None) -> Invocation:
         request_id = str(uuid.uuid4())
         if len(payload) > MAX_REQUEST:

@@ -4,13 +4,18 @@ import json
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from foldstack.aws import composition, domain, view_rows
 from foldstack.aws.commit_scan import CommitTableScan
 from foldstack.aws.environment import Environment
-from foldstack.kernel.commit import Commit
+from foldstack.aws.lag import Lag, Late
+from foldstack.aws.sweep import CommitTableHeads
+from foldstack.kernel.commit import CommandContext, Commit
+from foldstack.kernel.executor import Committed, Executor
 from foldstack.kernel.keys import StreamId, Tenant
 from foldstack.kernel.projection import Projection
 
@@ -31,7 +36,9 @@ class Journal:
         """`crash`: how often the function that decides a command is killed before, amid or after it."""
         self.cloud, self.config = cloud, config
         self.models: dict[str, Model] = {}
+        self.told: dict[str, History] = {}
         self.killed = Counter()
+        self._appended = 0
         self._crash, self._rng, self._lock = crash, random.Random(5), threading.Lock()
 
     def up(self, faults: Faults | None = None, poison: str = "") -> None:
@@ -40,6 +47,7 @@ class Journal:
         self.environment = Environment(operated["service"]["variables"])
         self.pipeline = Environment(operated["pipelines"][0]["variables"])
         self.service = domain.load(self.environment.domain)
+        self._executor = Executor(composition.commit_store(self.environment, self.cloud.client))
         self.views = composition.view_operations(self.pipeline, self.service, self.cloud.client)
 
     def command(self, tenant: str, key: str, command: str, data: dict[str, Any]) -> dict[str, Any]:
@@ -57,12 +65,22 @@ class Journal:
     def tell(self, history: History) -> None:
         """Sends a history's commands one after the other; the model takes each once."""
         model = self.models.setdefault(history.tenant, Model())
+        self.told[history.tenant] = history
         for step in history.steps:
             done = self.command(history.tenant, step.key, step.command, step.data)
             model.take(step.command, step.data)
             if step.again:
                 again = self.command(history.tenant, step.key, step.command, step.data)
                 assert again["version"] == done["version"], history
+
+    def append(self, tenant: str, command: str, data: dict[str, Any]) -> None:
+        """Commits a command here, without a function: for many."""
+        kind = self.service.commands[command]
+        self._appended += 1
+        context = CommandContext(f"appended-{self._appended}")
+        done = self._executor.execute(self.service.aggregate_of(kind), Tenant(tenant), kind(**data), context)
+        assert isinstance(done, Committed)
+        self.models.setdefault(tenant, Model()).take(command, data)
 
     def commits(self) -> dict[StreamId, list[Commit]]:
         """All that is in the store, by stream, in its order. A stream with a hole is no stream."""
@@ -113,10 +131,39 @@ class Journal:
             shown.entries, shown.ratings, without_zeros(shown.entry_totals), without_zeros(shown.rating_totals)
         )
 
+    def lag(self) -> list[Late]:
+        """Rows that are behind the store now."""
+        heads = CommitTableHeads(self.cloud.client("dynamodb"), self.environment.commit_table)
+        return [
+            late
+            for name in self.service.projections
+            for late in Lag(self._live(name), heads, self.views, self.environment.store_epoch, patience=0).late()
+        ]
+
+    def metric(self, function: str, name: str) -> list[float]:
+        """What a function has told of a metric, oldest first."""
+        lines = [line for line in self.log(function).splitlines() if f'"{name}":' in line and '"_aws"' in line]
+        return [value for line in lines for value in json.loads(line)[name]]
+
+    def log(self, function: str) -> str:
+        """What a function has printed."""
+        (name,) = [each.name for each in self.cloud.functions if f"-{function}-" in each.name]
+        log = self.cloud.logs / f"{name}.log"
+        return log.read_text() if log.exists() else ""
+
     def parked(self, name: str) -> set[str]:
         """`tenant#id` of the streams that are parked in a view."""
         page = self.views.leads(self._live(name), parked=True)
         return {f"{row.tenant}#{row.id}" for row in page.rows}
+
+    def assert_at_rest(self, but: frozenset[str] = frozenset()) -> None:
+        """Waits until nothing moves; then each tenant's views are the fold of the store, and what its commands say."""
+        self.cloud.wait_idle(180)
+        by_store = self.folded(self.commits())
+        for tenant in self.models.keys() - but:
+            shown, told = self.shown(tenant), self.models[tenant].shown
+            assert by_store[tenant] == told, self.told.get(tenant, tenant)
+            assert shown == told, self.told.get(tenant, tenant)
 
     def left_over(self) -> dict[str, int]:
         """Messages in queues and records given up to S3, where there are any: dead letters and parked ones too."""
@@ -141,6 +188,15 @@ class Journal:
             how = self._rng.choice(("before", "amid", "after"))
             self.killed[how] += 1
             return how
+
+
+@contextmanager
+def opened(home: Path, road: str, read_model: str, monkeypatch: Any, crash: float = 0.0) -> Iterator[Journal]:
+    """One on a cloud of its own."""
+    monkeypatch.syspath_prepend(PROGRAM)
+    monkeypatch.setenv("POISON", "")
+    with LaptopCloud(PROGRAM, home=home) as cloud:
+        yield Journal(cloud, {"road": road, "readModel": read_model}, crash)
 
 
 def _parts(shown: Shown) -> Iterable[tuple[str, dict[str, dict[str, Any]], Totals]]:

@@ -11,11 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from local.cloud import LaptopCloud
 from local.event_sources import Faults
 
 from .histories import History, Model
-from .journal import PROGRAM, Journal
+from .journal import opened
 
 HISTORIES = 300
 SEED = os.environ.get("FOLDSTACK_SEED", "2026")
@@ -23,20 +22,9 @@ SEED = os.environ.get("FOLDSTACK_SEED", "2026")
 
 
 @pytest.fixture
-def journal(tmp_path, road, read_model, monkeypatch):
-    monkeypatch.syspath_prepend(PROGRAM)
-    monkeypatch.setenv("POISON", "")
-    with LaptopCloud(PROGRAM, home=tmp_path) as cloud:
-        yield Journal(cloud, {"road": road, "readModel": read_model}, crash=0.03)
-
-
-def assert_at_rest(journal: Journal, histories: list[History]) -> None:
-    journal.cloud.wait_idle(120)
-    by_store = journal.folded(journal.commits())
-    for history in histories:
-        shown, told = journal.shown(history.tenant), journal.models[history.tenant].shown
-        assert by_store[history.tenant] == told, history
-        assert shown == told, history
+def journal(tmp_path, combination, monkeypatch):
+    with opened(tmp_path, *combination, monkeypatch, crash=0.03) as journal:
+        yield journal
 
 
 def test_views_equal_the_fold_of_the_store_and_the_commands(journal, record_property):
@@ -45,7 +33,7 @@ def test_views_equal_the_fold_of_the_store_and_the_commands(journal, record_prop
     histories = [History(f"h{n}", f"{SEED}-{n}") for n in range(HISTORIES)]
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(journal.tell, histories))
-    assert_at_rest(journal, histories)
+    journal.assert_at_rest()
     assert journal.left_over() == {}, "what was given up is not lost, and not applied"
     commands = sum(1 for history in histories for _ in history.steps)
     injected = faults.injected
@@ -76,7 +64,7 @@ def test_poison_stops_one_stream_until_it_is_mended_and_redriven(journal, monkey
     tell("k3", "Rate", stars=4)
     for history in histories[6:]:
         journal.tell(history)
-    assert_at_rest(journal, histories)
+    journal.assert_at_rest(but=frozenset({"sick"}))
     assert journal.shown("sick").entries == {"e": {"text": "good", "stars": 0, "changes": 1}}
     assert journal.shown("sick").ratings == sick.ratings, "the other view goes on"
     assert (journal.parked("entries"), journal.parked("ratings")) == ({"sick#e"}, set())
@@ -84,6 +72,5 @@ def test_poison_stops_one_stream_until_it_is_mended_and_redriven(journal, monkey
     journal.up()
     redrive = {"redrive": {"projection": "entries", "stream": "sick#entry#e"}}
     assert journal.cloud.invoke("journal-views-projector", redrive).ok
-    assert_at_rest(journal, histories)
-    assert journal.shown("sick") == sick.shown
+    journal.assert_at_rest()
     assert journal.parked("entries") == set()
