@@ -24,6 +24,7 @@ from foldstack.aws.compare import compare as compare_generations
 from foldstack.aws.generations import Generations
 from foldstack.aws.projector import Projector
 from foldstack.aws.rebuild import Rebuild
+from foldstack.aws.sweep import CommitTableHeads
 from foldstack.aws.view_operations import DynamoViewOperations
 from foldstack.kernel import codec
 from foldstack.kernel.commit import Commit
@@ -119,7 +120,7 @@ class Store:
     def rebuild(self, **options: Any) -> Rebuild:
         scan = CommitTableScan(self.dynamodb, COMMITS, self.bodies)
         quick = {"settled": 0.0, "readers_gone": 0.0, **options}
-        return Rebuild(stocks, scan, self.views(), self.projector(), **quick)
+        return Rebuild(stocks, scan, self.views(), self.projector(), CommitTableHeads(self.dynamodb, COMMITS), **quick)
 
 
 @contextlib.contextmanager

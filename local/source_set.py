@@ -134,7 +134,7 @@ class SourceSet:
                 clients=clients,
                 invoke=invoke,
                 # A test of faults cannot wait for a visibility timeout of minutes.
-                options=QueueOptions.of(inputs, retry_seconds=1 if want.faults else None),
+                options=QueueOptions.of(inputs, retry_seconds=want.faults.retry_seconds if want.faults else None),
                 faults=want.faults,
             )
         return StreamSource(

@@ -11,6 +11,14 @@ if TYPE_CHECKING:
     from tests.sql.support import Database
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests record as "figures" is part of what they say: how much was tried."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "figures":
+                terminalreporter.write_line(f"{report.nodeid}: {value}")
+
+
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Emulator]":
     """The laptop cloud's emulator, on a free port: one for each test process, shared by its tests."""

@@ -41,7 +41,8 @@ class Idle:
 
     def is_set(self) -> bool:
         """Whether the source had nothing left when it last looked."""
-        return self._source._caught_up(self._source._round)
+        # The round that is under way has yet to say what it finds.
+        return self._source._caught_up(self._source._round - 1)
 
 
 class EventSource(ABC):

@@ -232,13 +232,15 @@ def rebuild(
     from .commit_scan import CommitTableScan
     from .projector import Projector
     from .rebuild import Rebuild
+    from .sweep import CommitTableHeads
 
     views = view_operations(env, service, client)
     by_hand = Projector(
         projections(env, service), commit_store(env, client), views, parking(env, client), epoch=env.store_epoch
     )
     scan = CommitTableScan(client("dynamodb"), env.commit_table, bodies(env, client))
-    return Rebuild(projection, scan, views, by_hand, **options)
+    heads = CommitTableHeads(client("dynamodb"), env.commit_table)
+    return Rebuild(projection, scan, views, by_hand, heads, **options)
 
 
 @cache
