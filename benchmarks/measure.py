@@ -103,7 +103,7 @@ def compare(
         ours,
         rounds,
         medians,
-        {side: _quartiles(values) for side, values in taken.items()},
+        {side: quartiles(values) for side, values in taken.items()},
         ratios,
         peer or hardest(ratios, key=lambda side: ratios[side]),
         None if goal is None else Goal(goal, at_least=faster),
@@ -123,7 +123,8 @@ def take_turns(sides: Mapping[str, Sample], rounds: int) -> dict[str, list[float
     return taken
 
 
-def _quartiles(values: list[float]) -> tuple[float, float]:
+def quartiles(values: list[float]) -> tuple[float, float]:
+    """The first and the third."""
     if len(values) == 1:
         return values[0], values[0]
     low, _, high = statistics.quantiles(values, n=4, method="inclusive")
