@@ -123,6 +123,11 @@ def take_turns(sides: Mapping[str, Sample], rounds: int) -> dict[str, list[float
     return taken
 
 
+def percentile(values: list[float], share: int) -> float:
+    """The smallest value that at least `share` % of them do not exceed."""
+    return sorted(values)[max(0, -(-len(values) * share // 100) - 1)]
+
+
 def quartiles(values: list[float]) -> tuple[float, float]:
     """The first and the third."""
     if len(values) == 1:
