@@ -14,8 +14,8 @@ import psycopg
 import sqlalchemy as sa
 from boto3.session import Session
 from foldstack.aws import clients
+from foldstack.aws.batch_projector import BatchProjector
 from foldstack.aws.sql.migration import Login, Roles, migrate
-from foldstack.aws.sql.projector import SqlProjector
 from foldstack.aws.sql.psycopg_transport import Psycopg
 from foldstack.aws.sql.statements import Statement
 from foldstack.aws.sql.view_store import SqlViewStore
@@ -114,7 +114,7 @@ def over_psycopg() -> Iterator[Consumers]:
         ours, plain = Meter(), Meter()
         module = function("projector")
         store = SqlViewStore(MeteredSql(login, ours), "stock", [stocks])
-        module.projector = SqlProjector([stocks], module.projector._commits, store, module.projector._park)
+        module.projector = BatchProjector([stocks], module.projector._commits, store, module.projector._park)
         with psycopg.connect(postgres.conninfo(*_PROJECTOR), autocommit=True) as bare:
             yield Consumers(Projecting(module, ours), plain_statements.OverPsycopg(bare, plain), owner)
         owner.close()
