@@ -83,6 +83,15 @@ def test_what_no_statement_can_say_goes_by_itself(batches):
     assert batches.views.read_many(articles, [stream(id) for id in after]) == {stream(id): after[id] for id in after}
 
 
+@pytest.mark.parametrize("read", [None, lead(2), lead(3, epoch=2), lead(3)])
+def test_a_statement_fails_on_another_row_than_was_read(batches, read):
+    there = lead(3, parked=PARKED)
+    assert batches.views.write(articles, stream("a"), None, there, {})
+    writes = [RowWrite(stream("a"), read, lead(4), {}), RowWrite(stream("b"), None, lead(), {})]
+    assert batches.views.write_many(articles, writes) == [False, True]
+    assert batches.views.read(articles, stream("a")) == there
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_it_does_what_single_writes_would_do(batches, seed):
     rng, memory = random.Random(seed), MemoryViewStore()
