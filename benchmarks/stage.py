@@ -31,7 +31,7 @@ COMMITS, IDS = "shop-commits", "shop-ids"
 FUNCTIONS = ("http", "relay", "projector", "effects")
 _BUCKET, _BUS, _TIMERS = "shop-bodies", "shop-bus", "shop-timers"
 _TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}
-_SERVICES = ("dynamodb", "s3", "events", "sqs", "secretsmanager", "scheduler", "iam")
+_SERVICES = ("dynamodb", "s3", "events", "sqs", "secretsmanager", "scheduler", "iam", "rds-data")
 _RIGHTS = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": [f"{each}:*" for each in _SERVICES], "Resource": "*"}],
@@ -57,12 +57,9 @@ class Stage:
             stack.callback(provider.shutdown)
             threading.Thread(target=provider.serve_forever, daemon=True).start()
             variables = self._provision(f"http://127.0.0.1:{provider.server_address[1]}")
-            stack.enter_context(_environment({**variables, **self._credentials()}))
-            stack.callback(_forget_functions)
-            _forget_functions()
-            with self.logs():
-                for name in FUNCTIONS:
-                    self.functions[name] = importlib.import_module(f"foldstack.handlers.{name}")
+            stack.enter_context(loaded({**variables, **role_variables(self._emulator)}, *FUNCTIONS))
+            for name in FUNCTIONS:
+                self.functions[name] = function(name)
             self._exit = stack.pop_all()
         return self
 
@@ -70,8 +67,7 @@ class Stage:
         self._exit.close()
 
     def logs(self) -> contextlib.AbstractContextManager[Any]:
-        """Functions write their logs and metrics as in Lambda, to where nobody looks."""
-        return contextlib.redirect_stdout(_nowhere())
+        return silence()
 
     def forget(self) -> None:
         """From here on every stream is cold, as in a new sandbox."""
@@ -119,20 +115,47 @@ class Stage:
             "POWERTOOLS_METRICS_NAMESPACE": "Foldstack",
         }
 
-    def _credentials(self) -> dict[str, str]:
-        iam = self.root("iam")
-        role = iam.create_role(RoleName="functions", AssumeRolePolicyDocument=json.dumps(_TRUST))["Role"]["Arn"]
-        iam.put_role_policy(RoleName="functions", PolicyName="rights", PolicyDocument=json.dumps(_RIGHTS))
-        given = self.root("sts").assume_role(RoleArn=role, RoleSessionName="benchmark")["Credentials"]
-        return {
-            "AWS_ENDPOINT_URL": self._emulator.url,
-            "AWS_DEFAULT_REGION": self._emulator.region,
-            "AWS_REGION": self._emulator.region,
-            "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": given["SessionToken"],
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
+
+def role_variables(emulator: Emulator) -> dict[str, str]:
+    """What a function of the emulator's cloud finds of itself: where AWS is, and a role's credentials."""
+    iam = emulator.client("iam")
+    role = iam.create_role(RoleName="functions", AssumeRolePolicyDocument=json.dumps(_TRUST))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="functions", PolicyName="rights", PolicyDocument=json.dumps(_RIGHTS))
+    given = emulator.client("sts").assume_role(RoleArn=role, RoleSessionName="benchmark")["Credentials"]
+    return {
+        "AWS_ENDPOINT_URL": emulator.url,
+        "AWS_DEFAULT_REGION": emulator.region,
+        "AWS_REGION": emulator.region,
+        "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": given["SessionToken"],
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+@contextlib.contextmanager
+def loaded(variables: Mapping[str, str], *functions: str) -> Iterator[None]:
+    """A sandbox: while it lasts, these are the variables, and `function` loads those functions anew."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    _forget(functions)
+    try:
+        yield
+    finally:
+        _forget(functions)
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def function(name: str) -> Any:
+    """The module of a handler."""
+    with silence():
+        return importlib.import_module(f"foldstack.handlers.{name}")
+
+
+def silence() -> contextlib.AbstractContextManager[Any]:
+    """Functions write their logs and metrics as in Lambda, to where nobody looks."""
+    return contextlib.redirect_stdout(_nowhere())
 
 
 @cache
@@ -141,20 +164,9 @@ def _nowhere() -> TextIO:
     return open(os.devnull, "w")
 
 
-@contextlib.contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def _forget_functions() -> None:
-    """The modules and clients of an earlier stage are bound to its emulator."""
-    for name in FUNCTIONS:
+def _forget(functions: tuple[str, ...]) -> None:
+    """The modules and clients of an earlier sandbox are bound to its emulator."""
+    for name in functions:
         sys.modules.pop(f"foldstack.handlers.{name}", None)
     clients.client.cache_clear()
     clients.session.cache_clear()

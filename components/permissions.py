@@ -90,8 +90,9 @@ def read_views(queries: Sequence[Handle]) -> list[Statement]:
 
 
 def write_views(queries: Handle) -> list[Statement]:
-    """Read and write rows of views, one by one or in transactions, and scan them for the sweep."""
-    actions = ["DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem"]
+    """Read and write rows of views, one by one, in batches or in transactions, and scan them for the sweep."""
+    actions = ["BatchGetItem", "DeleteItem", "GetItem", "PartiQLInsert", "PartiQLUpdate"]
+    actions += ["PutItem", "Query", "Scan", "UpdateItem"]
     return [_allow("WriteViews", [f"dynamodb:{each}" for each in actions], _values(queries["view_table_arns"]))]
 
 

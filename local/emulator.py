@@ -26,6 +26,7 @@ PATCHES = (
     "batches",
     "secure-transport",
     "leading-keys",
+    "partiql",
     "policy-variables",
     "stream-records",
     "data-api",

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from .emulator_keys import keys_by_table, table_name
+from .emulator_keys import keys_by_table, statements, table_name
 
 PINNED = "1.5.33"
 
@@ -100,6 +100,23 @@ def leading_keys() -> None:
 
     iam_actions.dynamodb_service_context = service_context
     iam_evaluator._resolve_condition_key = resolve_condition_key
+
+
+def partiql() -> None:
+    """A batch of PartiQL is no action of its own: each statement is allowed, or not, by what it does to its table."""
+    from ministack.core import iam_actions
+
+    original = iam_actions.dynamodb_transaction_checks
+
+    def checks(iam_action: str, body: bytes, region: str, account: str) -> list[tuple[str, str]]:
+        stated = statements(_json(body))
+        if not stated:
+            return original(iam_action, body, region, account)
+        return [
+            (f"dynamodb:PartiQL{what}", f"arn:aws:dynamodb:{region}:{account}:table/{table}") for what, table in stated
+        ]
+
+    iam_actions.dynamodb_transaction_checks = checks
 
 
 def policy_variables() -> None:
@@ -204,6 +221,7 @@ PATCHES: dict[str, Callable[[], None]] = {
     "batches": batches,
     "secure-transport": secure_transport,
     "leading-keys": leading_keys,
+    "partiql": partiql,
     "policy-variables": policy_variables,
     "stream-records": stream_records,
     "data-api": data_api,

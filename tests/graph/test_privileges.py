@@ -78,6 +78,7 @@ GRANTS = {
         READ_STORE,
         {"dynamodb:Scan": {"shop-commits"}},
         {f"dynamodb:{action}": VIEWS for action in ("DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem")},
+        {f"dynamodb:{action}": VIEWS for action in ("BatchGetItem", "PartiQLInsert", "PartiQLUpdate")},
         {"sqs:SendMessage": {"shop-views-parked"}},
     ),
     "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, TIMERS, READ_VIEWS),

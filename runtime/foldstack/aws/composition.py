@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .sweep import Sweep
     from .timer import SchedulerTimer
     from .view_operations import OperatedViews
-    from .view_store import ViewStore
+    from .view_store import BatchViewStore, ViewStore
     from .views import ViewReader
 
 MakeClient = Callable[[str], Any]
@@ -147,20 +147,23 @@ def projections(env: Environment, service: Service) -> list[Projection]:
 
 
 def projector(env: Environment, service: Service) -> "Projector":
-    mine, commits, park = projections(env, service), commit_store(env), parking(env)
+    from .batch_projector import BatchProjector
+
+    mine, views = projections(env, service), fed_views(env, service)
+    known = Generations(lambda: views, FEEDERS_LOOK)
+    return BatchProjector(mine, commit_store(env), views, parking(env), generations=known, epoch=env.store_epoch)
+
+
+def fed_views(env: Environment, service: Service) -> "BatchViewStore":
+    """The views, for who writes them: a batch at a time."""
     if env.has_sql:
         from .sql.patience import Patient
-        from .sql.projector import SqlProjector
         from .sql.view_store import SqlViewStore
 
-        rows = SqlViewStore(Patient(sql(env), _WAKING_SECONDS), env.service, mine)
-        known = Generations(lambda: rows, FEEDERS_LOOK)
-        return SqlProjector(mine, commits, rows, park, generations=known, epoch=env.store_epoch)
-    from .projector import Projector
+        return SqlViewStore(Patient(sql(env), _WAKING_SECONDS), env.service, projections(env, service))
+    from .view_batches import DynamoViewBatches
 
-    views = view_store(env, service)
-    known = Generations(lambda: views, FEEDERS_LOOK)
-    return Projector(mine, commits, views, park, generations=known, epoch=env.store_epoch)
+    return DynamoViewBatches(clients.views(), env.view_tables)
 
 
 def sweep(env: Environment, projector: "Projector") -> "Sweep":
