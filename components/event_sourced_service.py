@@ -1,5 +1,6 @@
 """EventSourcedService: the commit store of a domain, the functions that decide and act, and its events on a road."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
@@ -46,7 +47,8 @@ class EventSourcedServiceArgs(TypedDict):
     retention_hours: NotRequired[int]
     """How long the stream of the road kinesis keeps events, 24 (default) to 8760."""
     effect_types: NotRequired[list[str]]
-    """Stored event types that effects answer, default all: fewer types, fewer invocations."""
+    """Stored event types that effects answer, default all: fewer types, fewer invocations. Each deployment sees that
+    none is missing."""
     effect_delay_seconds: NotRequired[int]
     """How long a request may drive an effect before the queue does, 0 to 900, default 15."""
     schedules: NotRequired[list[ServiceSchedule]]
@@ -155,6 +157,7 @@ class EventSourcedService(pulumi.ComponentResource):
         publishing = publishes(road, feed, parked)
         relay(scope, domain, road, feed, parked, commits.stream_arn, failures)
         effects = _effects(scope, commands, effects_queue)
+        _check_types(scope, effects, effect_types)
 
         self.events = events
         self.commands = pulumi.Output.from_input(commands)
@@ -221,6 +224,18 @@ def _effects(scope: Scope, commands: Commands, queue: ConsumerQueue) -> Function
     queue.drain_into(function)
     alarms.on_stuck_sagas(scope, "stuck-sagas")
     return function
+
+
+def _check_types(scope: Scope, effects: Function, types: list[str]) -> None:
+    """Each deployment sees that the queue gets all that the domain reacts to: else some is lost in silence."""
+    if types:
+        aws.lambda_.Invocation(
+            scope.child("effects-check"),
+            function_name=effects.name,
+            input=json.dumps({"check": sorted(types)}, sort_keys=True),
+            triggers={"code": effects.code_sha256},
+            opts=scope.options(effects.ready),
+        )
 
 
 def _layer(scope: Scope, built: domain_source.Built) -> aws.lambda_.LayerVersion:

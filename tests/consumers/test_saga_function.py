@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from foldstack.aws import clients, composition
 from foldstack.kernel.commit import CommandContext
-from foldstack.kernel.errors import StoreTimeout
+from foldstack.kernel.errors import DefinitionError, StoreTimeout
 from foldstack.kernel.executor import Executor
 from foldstack.kernel.keys import StreamId, Tenant
 from foldstack.kernel.store import MemoryCommitStore
@@ -165,6 +165,13 @@ def test_skipped_and_cancelled(trip):
         "skipped",
         "compensated",
     )
+
+
+def test_a_deployment_that_feeds_the_queue_too_little_is_stopped(trip):
+    types = sorted(travels.service.reactions.stored_types())
+    assert trip.module.handler({"check": types}, Context()) == {"checked": len(types)}
+    with pytest.raises(DefinitionError, match=r"reactions to TripBegan, trip.SagaRetried.*`effect_types`"):
+        trip.module.handler({"check": ["TripBooked", "TripCancelling", "Other"]}, Context())
 
 
 def test_a_refusal_is_an_answer_and_no_fault_of_the_function(trip):

@@ -6,6 +6,7 @@ import pytest
 
 from components import EventSourcedService, ProjectionPipeline
 from local.event_sources.filters import Filters
+from shop import service
 from tests.graph.support import DOMAIN, FUNCTION, by_arn, component, deploy, document, shop
 
 QUEUE = "aws:sqs/queue:Queue"
@@ -45,6 +46,14 @@ def test_queues_are_drained_in_batches_that_may_fail_in_part():
     for _, _, source in queues_with_a_consumer():
         assert source.inputs["batchSize"] == 10
         assert source.inputs["functionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_each_deployment_sees_that_the_effects_are_fed_all_they_answer():
+    check = graph().one("aws:lambda/invocation:Invocation", "shop-effects-check")
+    assert set(json.loads(check.inputs["input"])["check"]) == service.reactions.stored_types()
+    effects = graph().one(FUNCTION, "shop-effects")
+    assert check.inputs["functionName"] == effects.outputs["name"]
+    assert check.inputs["triggers"] == {"code": effects.outputs["codeSha256"]}
 
 
 def test_what_fails_too_often_becomes_a_dead_letter():

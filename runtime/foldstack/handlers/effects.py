@@ -9,7 +9,7 @@ from ..aws import composition, domain
 from ..aws.environment import Environment
 from ..kernel.commit import Commit
 from ..kernel.envelope import Envelope
-from ..kernel.errors import ReactionLoop
+from ..kernel.errors import DefinitionError, ReactionLoop
 from . import cold_start
 from .backoff import receives_of
 from .batch import Batch
@@ -29,9 +29,14 @@ sagas = SagaOrders(service, executor, reactor, log)
 
 @log.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """A batch of SQS; or `{"saga": {...}}`, see `SagaOrders`. What is not done yet is delivered again. In the end a
-    saga's step is recorded as stuck, and all else is among the dead letters; what would only loop again at once."""
+    """A batch of SQS; `{"saga": {...}}`, see `SagaOrders`; or `{"check": [...]}`, the event types that the queue is
+    fed with: an error where the domain reacts to others.
+
+    What is not done yet is delivered again. In the end a saga's step is recorded as stuck, and all else is among the
+    dead letters; what would only loop again at once."""
     end = executor.clock() + context.get_remaining_time_in_millis() / 1000 - _MARGIN
+    if "check" in event:
+        return _check(event["check"])
     if "Records" not in event:
         return sagas.take(event.get("saga") or {}, end)
     batch = Batch(log, environment.queue)
@@ -60,6 +65,15 @@ def _react(message: Delivered, until: float) -> None:
     except ReactionLoop as error:
         log.error("to the dead letters at once: %s", error)
         composition.dead_letters(environment)(message, str(error))
+
+
+def _check(types: list[str]) -> dict[str, Any]:
+    if missing := sorted(service.reactions.stored_types() - set(types)):
+        raise DefinitionError(
+            f"{service.name} has reactions to {', '.join(missing)}, and its queue is not fed with them: name them in "
+            "`effect_types` of the EventSourcedService, or leave that out"
+        )
+    return {"checked": len(types)}
 
 
 def _commit(envelope: Envelope) -> Commit | Envelope | None:
