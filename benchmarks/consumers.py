@@ -92,7 +92,7 @@ class _Run:
         self._used: dict[str, dict[str, float]] = {}
         sides: dict[str, Projecting | Plain] = {"ours": consumers.ours, "plain": consumers.plain}
         for side in sides.values():  # what is loaded, rendered and connected at first is of no event
-            self._give(side, f"t{next(_tenants)}")
+            self._give(side, f"t{next(_tenants)}", min(events, 2 * delivery.batch))
         self._clock = take_turns({name: self._sample(name, side) for name, side in sides.items()}, rounds)
         for tenant in self._rounds:
             ours, plain = consumers.ours.rows(tenant), consumers.plain.rows(tenant)
@@ -121,19 +121,19 @@ class _Run:
 
         def sample() -> float:
             before, logged = asdict(side.meter), self._consumers.wal
-            wall, cpu = self._give(side, next(tenants))
+            wall, cpu = self._give(side, next(tenants), self._events)
             self._used[name] = self._per_event(before, side.meter, logged)
             self._cpu[name].append(cpu / self._events * 1e6)
             return wall / self._events * 1e6
 
         return sample
 
-    def _give(self, side: Projecting | Plain, tenant: str) -> tuple[float, float]:
+    def _give(self, side: Projecting | Plain, tenant: str, events: int) -> tuple[float, float]:
         """Seconds by the clock and of the processor that the whole delivery takes."""
         delivery = self.delivery
         deliveries: list[list[Record]] = [
             [SHAPES[delivery.road](envelope) for envelope in batch]
-            for batch in batches(tenant, self._events, delivery.batch, delivery.together)
+            for batch in batches(tenant, events, delivery.batch, delivery.together)
         ]
         with silence():
             wall, cpu = time.perf_counter(), time.process_time()

@@ -214,7 +214,19 @@ def test_a_role_needs_the_secret_as_well_as_the_cluster(emulators, opened):
     assert not runs(allow(["rds-data:ExecuteStatement"], [f"{CLUSTER}-2"]), login)
 
 
+def test_a_connection_outlasts_its_statement_and_keeps_nothing_of_it(emulators, opened):
+    before = statement(emulators[0], "select pg_backend_pid()")
+    statement(emulators[0], "select set_config('foldstack.tenants', 'acme', false)")
+    with pytest.raises(ClientError, match="division by zero"):
+        statement(emulators[0], "select 1 / 0")
+    assert statement(emulators[0], "select coalesce(current_setting('foldstack.tenants', true), '')") == [
+        [{"stringValue": ""}]
+    ]
+    assert statement(emulators[0], "select pg_backend_pid()") == before
+
+
 def test_a_server_that_is_gone_is_unavailable(emulators, opened):
+    statement(emulators[0], "select 1")
     opened.server(CLUSTER).crash()
     with pytest.raises(ClientError) as caught:
         statement(emulators[0], "select 1")
