@@ -105,3 +105,32 @@ def test_the_queue_is_read_from_the_environment():
     for wrong in ('{"url": "x"}', "[]", '{"url": "x", "attempts": "many", "hidden_seconds": 1}'):
         with pytest.raises(ConfigurationError, match="FOLDSTACK_QUEUE"):
             Environment.read({"FOLDSTACK_QUEUE": wrong})
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("fifo", [False, True])
+def test_a_real_queue_gives_it_out_again_soon_and_in_order(emulator, fifo):
+    """Of a queue that would hide it for six minutes. In a group nothing overtakes the first that failed."""
+    sqs = emulator.client("sqs")
+    name = f"backoff-{fifo}{'.fifo' if fifo else ''}".lower()
+    kind = {"FifoQueue": "true", "ContentBasedDeduplication": "true"} if fifo else {}
+    url = sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "360", **kind})["QueueUrl"]
+    for body in ("first", "second"):
+        sqs.send_message(QueueUrl=url, MessageBody=body, **({"MessageGroupId": "g"} if fifo else {}))
+
+    def receive(wanted: int) -> list[dict]:
+        found: list[dict] = []
+        while len(found) < wanted:
+            answer = sqs.receive_message(
+                QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=5, MessageSystemAttributeNames=["All"]
+            )
+            found += answer.get("Messages", [])
+        return found
+
+    batch = receive(2)
+    backoff = Backoff(DrainedQueue(url, 18, 360), Logger(), sqs)
+    backoff.hide([{"receiptHandle": each["ReceiptHandle"], "attributes": each["Attributes"]} for each in batch])
+    again = receive(2)
+    assert {each["Attributes"]["ApproximateReceiveCount"] for each in again} == {"2"}
+    bodies = [each["Body"] for each in again]
+    assert bodies == ["first", "second"] if fifo else sorted(bodies) == ["first", "second"]

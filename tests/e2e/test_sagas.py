@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from typer.testing import CliRunner
 
+from local.cloud import LaptopCloud
 from local.commands import app
 
-from .conftest import Client
+from .conftest import ROOT, Client
 
 Run = Callable[..., str]
 PATIENCE = 120
@@ -157,6 +158,32 @@ def test_skipped_it_is_not_tried_again_and_can_still_be_cancelled(stuck, run, cl
     run("cancel", purchase.stream, "--reason", "after all", "--yes")
     cloud.wait_idle(PATIENCE)
     assert (purchase.status(), purchase.stock(), purchase.charges()) == ("cancelled", (5, 5), ["cancelled"])
+
+
+@pytest.mark.long
+def test_its_view_is_swept_and_rebuilt_as_any_other(stuck, run, cloud, tmp_path):
+    before = json.loads(run("list", "--all", "--json"))
+    assert before
+    (tmp_path / ".foldstack").symlink_to(cloud.home)
+    for order in (["sweep"], ["rebuild", "--switch"], ["rebuild", "--finish"]):
+        done = CliRunner().invoke(app, ["projection", order[0], "checkout", *order[1:], "--program", str(tmp_path)])
+        assert done.exit_code == 0, done.output
+    assert json.loads(run("list", "--all", "--json")) == before
+
+
+@pytest.mark.long
+def test_what_is_not_paid_in_time_is_cancelled_refunded_and_released(tmp_path, road, read_model):
+    """By the timer, a minute after it began; nobody asks for it."""
+    with LaptopCloud(ROOT, stack="local", home=tmp_path) as cloud:
+        cloud.up(config={"road": road, "readModel": read_model, "purchaseMinutes": 1})
+        purchase = Purchase(Run, cloud, "tok_lost")
+        end = time.monotonic() + 2 * PATIENCE
+        while purchase.status() != "cancelled":
+            assert time.monotonic() < end
+            time.sleep(1)
+        assert purchase.charges() == ["refunded"]
+        cloud.wait_idle(PATIENCE)
+        assert purchase.stock() == (5, 5)
 
 
 def test_what_is_wrong_is_told(run, client):

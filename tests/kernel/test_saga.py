@@ -33,9 +33,20 @@ def test_it_runs_from_its_beginning_to_its_end(travel):
     assert travel.types() == ["TripBegan", "Booked", "Booked", "TripBooked"]
     row = travel.row()
     assert (row.saga, row.id, row.status, row.phase, row.due) == ("trips", "t", "ended", "ended", None)
-    assert travel.steps() == {"book_seat": "done", "book_room": "done", "time_is_over": "scheduled", "count": "done"}
+    assert travel.steps() == {"book_seat": "done", "book_room": "done", "time_is_over": "overtaken", "count": "done"}
+    assert not travel.timer.waiting, "what is over has no timeout"
+
+
+def test_a_timeout_that_was_set_before_it_ended_does_nothing(travel):
+    travel.begin(deadline=NOW + HOUR)
+    travel.agency.faults = ["refused"]
+    travel.publish()
+    travel.deliver(("acme#trip#t", 1))
+    assert travel.steps()["time_is_over"] == "scheduled"
+    travel.drain()
+    assert travel.row().due is None
     assert travel.fire(NOW + HOUR) == 1
-    assert travel.types()[-1] == "TripBooked", "what is over has no timeout"
+    assert travel.types()[-1] == "TripBooked"
 
 
 def test_in_its_time_it_is_cancelled_and_what_was_done_is_undone(travel):

@@ -35,7 +35,8 @@ class Happening:
 @dataclass(frozen=True)
 class StepReport:
     """A step for one event. `pending`: no outcome is recorded, and a command that had nothing to do leaves none.
-    `overtaken`: its compensation was set off before it was done; `compensated`: that is done. `failing`: an automation
+    `overtaken`: its compensation was set off before it was done, or the saga ended before a timeout was over;
+    `compensated`: that compensation is done. `failing`: an automation
     that raises now. `at` is when it was done, or for a timeout when it is due."""
 
     step: str
@@ -68,6 +69,7 @@ def report(service: Service, executor: Executor, saga: Saga, stream: StreamId, n
     made = SagaReport(saga, stream, past.version, past.events[0].commit)
     occasions: list[Occasion] = []
     happened: dict[tuple[str, str], list[Happening]] = {}
+    ended = 0
     for each in past.events:
         for id, event in _decoded(saga, stream, each):
             about = EventMeta(
@@ -76,13 +78,15 @@ def report(service: Service, executor: Executor, saga: Saga, stream: StreamId, n
             made.progress = progress(saga, made.progress, event, about)
             if isinstance(event, saga.begins):
                 made.begun = each.commit
+            if type(event) in saga.ends:
+                ended = each.event.version
             if isinstance(event, SagaStuck | SagaRetried | SagaStepSkipped):
                 found = happened.setdefault((event.step, event.event), [])
                 found.append(_happening(event, each.commit))
             occasions += [
                 Occasion(step, id, event, each.commit, id) for step in saga.steps.values() if step.on is type(event)
             ]
-    outcomes = _Outcomes(service, executor, saga, now, commits, made.progress)
+    outcomes = _Outcomes(service, executor, saga, now, commits, made.progress, ended)
     steps = [(each, outcomes.of(each)) for each in occasions]
     for occasion, step in steps:
         notes = tuple(happened.get((step.step, step.event), ()))
@@ -99,12 +103,14 @@ class _Outcomes:
         now: datetime,
         commits: dict[str, Commit],
         row: SagaProgress | None,
+        ended: int,
     ) -> None:
         self._service = service
         self._executor = executor
         self._saga = saga
         self._now = now
         self._commits = commits
+        self._ended = ended
         self._stuck = {(each.step, each.event): each for each in (row.stuck if row else ())}
 
     def of(self, occasion: Occasion) -> StepReport:
@@ -141,6 +147,8 @@ class _Outcomes:
             commit = self._executor.find(target, aggregate, key)
             if commit is not None:
                 times.append(commit.time)
+            elif occasion.reaction.at and self._ended > occasion.version:
+                return replace(step, status="overtaken")
             elif isinstance(answer, Later) and answer.at > self._now:
                 return replace(step, status="scheduled", at=_text(answer.at))
             else:
