@@ -16,7 +16,7 @@ _DEADLINE = 30.0
 
 Clients = Callable[[str], Any]
 Hop = Callable[[str], None]
-"""Publishes a text, and returns when it was received."""
+"""Publishes a text, and returns when that was received."""
 
 
 class BareHop:
@@ -64,7 +64,7 @@ def _eventbridge(clients: Clients) -> Hop:
     def hop(text: str) -> None:
         entry = {"EventBusName": _NAME, "Source": _NAME, "DetailType": "hop", "Detail": text}
         assert not events.put_events(Entries=[entry])["FailedEntryCount"]
-        _until(lambda: _received(clients, url))
+        _until(lambda: _received(clients, url, text))
 
     return hop
 
@@ -80,7 +80,7 @@ def _sns(clients: Clients, fifo: bool = False) -> Hop:
     def hop(text: str) -> None:
         more = {"MessageGroupId": "g", "MessageDeduplicationId": str(next(numbers))} if fifo else {}
         sns.publish(TopicArn=topic, Message=text, **more)
-        _until(lambda: _received(clients, url))
+        _until(lambda: _received(clients, url, text))
 
     return hop
 
@@ -94,15 +94,15 @@ def _kinesis(clients: Clients) -> Hop:
         "ShardIterator"
     ]
 
-    def received() -> bool:
+    def received(text: str) -> bool:
         nonlocal iterator
         found = kinesis.get_records(ShardIterator=iterator)
         iterator = found["NextShardIterator"]
-        return bool(found["Records"])
+        return any(record["Data"] == text.encode() for record in found["Records"])
 
     def hop(text: str) -> None:
         kinesis.put_record(StreamName=_NAME, PartitionKey="k", Data=text.encode())
-        _until(received)
+        _until(lambda: received(text))
 
     return hop
 
@@ -112,20 +112,25 @@ def _status(kinesis: Any) -> str:
 
 
 def _queue(clients: Clients, name: str) -> tuple[str, str]:
-    """The URL and the ARN of a new queue."""
+    """The URL and the ARN of a new queue, which takes what comes."""
     sqs = clients("sqs")
-    kind = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
+    kind = {"VisibilityTimeout": "2", **({"FifoQueue": "true"} if name.endswith(".fifo") else {})}
     url = sqs.create_queue(QueueName=name, Attributes=kind)["QueueUrl"]
-    return url, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    anybody = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [anybody]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    return url, arn
 
 
-def _received(clients: Clients, url: str) -> bool:
-    """Whether there was a message; it is removed, as by whoever has dealt with it."""
+def _received(clients: Clients, url: str, text: str) -> bool:
+    """Whether a message holds that text. What comes is removed, as by whoever has dealt with it."""
     sqs = clients("sqs")
     messages = sqs.receive_message(QueueUrl=url).get("Messages", [])
     for message in messages:
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    return bool(messages)
+    bodies = [json.loads(message["Body"]) for message in messages]
+    return any(body.get("detail", body) == json.loads(text) for body in bodies)
 
 
 def _until(found: Callable[[], bool]) -> None:
