@@ -65,12 +65,13 @@ def read(arguments: Arguments) -> list[Ticking]:
 
 
 class Scheduling:
-    """A group of Scheduler for one service, and the role by which what is in it sends to the queue of commands."""
+    """A group of Scheduler for one service, and the role by which what is in it sends to the queue of commands. What
+    waits in the group goes with it, so it is kept as data is."""
 
     def __init__(self, scope: Scope, queue: ConsumerQueue) -> None:
         self._scope = scope
         self._queue = queue
-        self.group = aws.scheduler.ScheduleGroup(scope.child("timers"), tags=scope.tags, opts=scope.options())
+        self.group = aws.scheduler.ScheduleGroup(scope.child("timers"), tags=scope.tags, opts=scope.data_options())
         self.role = aws.iam.Role(
             scope.child("timers-role"),
             assume_role_policy=permissions.trusted_by("scheduler.amazonaws.com", account_of(queue.arn), self.group.arn),

@@ -65,8 +65,8 @@ def test_only_command_ids_expire():
 @pytest.mark.parametrize(("removal", "kept"), [("keep", True), ("destroy", False)])
 def test_data_goes_with_the_stack_only_when_told(removal, kept):
     graph = shop("dev", removal=removal)
-    data = graph.of(TABLE) + graph.of(BUCKET)
-    assert len(data) == 7
+    data = graph.of(TABLE) + graph.of(BUCKET) + graph.of("aws:scheduler/scheduleGroup:ScheduleGroup")
+    assert len(data) == 8
     for each in data:
         assert each.options.protect is kept, each
         assert each.options.retain_on_delete is kept, each
