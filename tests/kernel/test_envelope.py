@@ -37,6 +37,15 @@ def commit(**fields):
     return Commit(stream=STREAM, first=7, **(about | fields))
 
 
+def test_it_names_the_reaction_that_made_it_and_nobody_else():
+    by_reaction = Envelope.of(commit(actor="reaction:charge"))
+    assert by_reaction.to_dict("shop")["reaction"] == "charge"
+    assert Envelope.parse(by_reaction.to_dict("shop")).reaction == "charge"
+    for actor in ("somebody@example.org", "operator:ann", ""):
+        assert "reaction" not in Envelope.of(commit(actor=actor)).to_dict("shop")
+        assert actor not in str(Envelope.of(commit(actor=actor)).to_dict("shop")) or not actor
+
+
 def test_the_document_is_the_contract():
     assert Envelope.of(commit()).to_dict("shop") == {
         "specversion": "1.0",

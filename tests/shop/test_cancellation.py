@@ -128,11 +128,15 @@ def test_what_is_not_paid_in_time_is_cancelled_and_released(provider):
     assert shop.fire(LATE - minutes(2)) == 0
     assert shop.fire(LATE) == 1
     assert shop.status() == "cancelling"
-    assert shop.stock() == (10, 1), "an unknown outcome is never released"
+    shop.outage(True)
+    shop.deliver("PurchaseCancelling")
+    shop.outage(False)
+    assert (shop.status(), shop.stock()) == ("cancelling", (10, 1)), "an unknown outcome is never released"
     shop.deliver_all()
     assert shop.assert_over() == "cancelled"
     assert shop.charges() == ["refunded"]
     assert shop.row().status == "cancelled"
+    assert not shop.provider.charge(shop.purchase_id, PRICE, "tok_lost", seconds=5).succeeded
 
 
 def test_what_was_never_charged_cannot_be_charged_any_more(provider):
