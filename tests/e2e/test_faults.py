@@ -27,7 +27,7 @@ def journal(tmp_path, combination, monkeypatch):
         yield journal
 
 
-def test_views_equal_the_fold_of_the_store_and_the_commands(journal, record_property):
+def test_views_equal_the_fold_of_the_store_and_the_commands(journal, road, record_property):
     faults = Faults(int(SEED), duplicate=0.3, delay=0.3, delay_seconds=0.5, shuffle=0.5, throttle=0.1, crash=0.05)
     journal.up(faults)
     histories = [History(f"h{n}", f"{SEED}-{n}") for n in range(HISTORIES)]
@@ -37,7 +37,9 @@ def test_views_equal_the_fold_of_the_store_and_the_commands(journal, record_prop
     assert journal.left_over() == {}, "what was given up is not lost, and not applied"
     commands = sum(1 for history in histories for _ in history.steps)
     injected = faults.injected
-    assert all(injected.values()), injected
+    # A stream, or a FIFO queue, keeps its order; what is shuffled there are a few reactions.
+    in_order = road in ("kinesis", "sns-fifo")
+    assert all(count for kind, count in injected.items() if not (in_order and kind == "shuffle")), injected
     assert all(journal.killed[how] for how in ("before", "amid", "after")), journal.killed
     told = ", ".join(f"{count} {kind}" for kind, count in injected.items())
     record_property(
