@@ -42,7 +42,8 @@ _NOTES = (
     "bare chains take turns",
 )
 _LAPTOP = (
-    "on the laptop most of it is the pollers' rest: a source that found nothing sleeps 10 ms, then longer, up to 100",
+    "on the laptop the pollers' rest is in the first part and in the road: a source that found nothing sleeps 10 ms, "
+    "then longer, up to 100; all else is processor time of one machine, the emulator's the most",
     "on AWS Lambda's pollers ask a DynamoDB stream 4 times a second, a Kinesis shard once a second, and keep a long "
     "poll open on a queue; EventBridge and SNS add their own tens of milliseconds; a cold start comes on top",
     "batching windows are ours to set, and none adds to it: MaximumBatchingWindowInSeconds is 0 for queues "
