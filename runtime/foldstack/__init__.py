@@ -3,6 +3,7 @@
 from foldstack import Aggregate, Command, Event, Projection, Service, State
 """
 
+from .kernel.access import EVERYTHING, Roles
 from .kernel.aggregate import Aggregate
 from .kernel.api import Api, Body, QueryParameters
 from .kernel.decision import Decision, Rejection
@@ -20,6 +21,7 @@ from .kernel.scenario import given
 from .kernel.service import Service, Settings
 
 __all__ = [
+    "EVERYTHING",
     "ID_PATTERN",
     "Aggregate",
     "Answer",
@@ -41,6 +43,7 @@ __all__ = [
     "ReactionContext",
     "Reactions",
     "Rejection",
+    "Roles",
     "Service",
     "Settings",
     "State",
