@@ -8,15 +8,18 @@ from .handles import (
     Commands,
     Domain,
     Events,
+    OperatedAuth,
     OperatedPipeline,
     OperatedService,
     Queries,
     SqlConnection,
+    Tenants,
 )
 from .http_api import HttpApi, HttpApiArgs
 from .projection_pipeline import ProjectionPipeline, ProjectionPipelineArgs
 from .scope import Operations
 from .sql_store import SqlStore, SqlStoreArgs
+from .tenant_auth import TenantAuth, TenantAuthArgs
 
 __all__ = [
     "ArgumentError",
@@ -29,6 +32,7 @@ __all__ = [
     "Events",
     "HttpApi",
     "HttpApiArgs",
+    "OperatedAuth",
     "OperatedPipeline",
     "OperatedService",
     "Operations",
@@ -38,4 +42,7 @@ __all__ = [
     "SqlConnection",
     "SqlStore",
     "SqlStoreArgs",
+    "TenantAuth",
+    "TenantAuthArgs",
+    "Tenants",
 ]

@@ -26,8 +26,10 @@ class Function:
         memory_mb: int,
         reserved_concurrency: int | None = None,
         after: Sequence[pulumi.Resource] = (),
+        expected_errors: int = 0,
     ) -> None:
-        """`after`: what has to be there before this code runs."""
+        """`after`: what has to be there before this code runs. `expected_errors`: how many within five minutes are
+        nothing that a person must look at."""
         self.timeout = timeout
         logs = aws.cloudwatch.LogGroup(
             scope.child(f"{suffix}-logs"),
@@ -69,7 +71,7 @@ class Function:
         self.name = function.name
         self.invoke_arn = function.invoke_arn
         self.code_sha256 = function.code_sha256
-        alarms.on_errors(scope, suffix, function.name)
+        alarms.on_errors(scope, suffix, function.name, expected_errors + 1)
         alarms.on_throttles(scope, suffix, function.name)
 
 
