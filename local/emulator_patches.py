@@ -195,7 +195,7 @@ def token_triggers() -> None:
     def apply_pretoken_trigger(*args: Any, **named: Any) -> dict:
         try:
             return apply_trigger(*args, **named)
-        except Exception as error:  # noqa: BLE001 - whatever became of the trigger, it gave no claims
+        except Exception as error:  # whatever became of the trigger, it gave no claims
             raise _TriggerFailed(_raised_by(error)) from error
 
     def run_idp_handler(*args: Any) -> Any:
@@ -220,7 +220,8 @@ class _TriggerFailed(Exception):
 
 
 def _raised_by(error: Exception) -> str:
-    found = re.search(r"['\"]errorMessage['\"]: ['\"](.*?)['\"][,}]", str(error))
+    """Of the innermost message: the function's own, which the emulator's proxy has wrapped."""
+    found = re.match(r"""[\\"']+: [\\"']+(.*?)[\\"']+[,}]""", str(error).rpartition("errorMessage")[2])
     return f"PreTokenGeneration failed with error {found[1] if found else 'unknown'}."
 
 
