@@ -2,7 +2,15 @@
 
 import pulumi
 
-from components import EventSourcedService, HttpApi, Operations, ProjectionPipeline, SqlStore, TenantAuth
+from components import (
+    EventSourcedService,
+    HttpApi,
+    Operations,
+    ProjectionPipeline,
+    SqlStore,
+    TenantAuth,
+    TenantAuthArgs,
+)
 
 config = pulumi.Config()
 payment_provider_url = config.require("paymentProviderUrl")
@@ -37,7 +45,7 @@ views = ProjectionPipeline(
 )
 auth = TenantAuth(
     "shop-auth",
-    {"domain": shop.events["domain"], **config.require_object("auth"), "operations": operations},
+    TenantAuthArgs(domain=shop.events["domain"], operations=operations, **config.require_object("auth")),
 )
 api = HttpApi(
     "shop-api",

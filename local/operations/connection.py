@@ -38,14 +38,15 @@ class Pipeline:
 
 class Connection:
     """`outputs` is a file as `pulumi stack output --json` prints it; without one it is the laptop cloud's of this
-    program. AWS is reached as everywhere: credentials, region and endpoint from the environment or a profile.
+    program, or of another `home`. AWS is reached as everywhere: credentials, region and endpoint from the environment
+    or a profile.
 
     Raises OperationRefused where there is no such file, or it says too little.
     """
 
-    def __init__(self, program: Path, outputs: Path | None) -> None:
+    def __init__(self, program: Path, outputs: Path | None, home: Path | None = None) -> None:
         self._program = program.resolve()
-        home = self._program / HOME
+        home = home or self._program / HOME
         self._access = None if outputs else _read(home / "access.json", _NO_CLOUD)
         content = _read(outputs or home / "outputs.json", f"{outputs} does not exist" if outputs else _NO_CLOUD)
         self._auth = (content.get("operated") or {}).get("auth")

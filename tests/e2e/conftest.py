@@ -14,6 +14,8 @@ import pytest
 
 from components import roads
 from local.cloud import LaptopCloud
+from local.operations.connection import Connection
+from local.tokens import Tokens
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 10
@@ -35,15 +37,23 @@ class Answer:
 
 
 class Client:
-    """Requests of one tenant, as any HTTP client would send them."""
+    """Requests of one tenant's user, as any HTTP client would send them; without a tenant they carry no token."""
 
-    def __init__(self, url: str, tenant: str | None) -> None:
-        self.url, self.tenant = url, tenant
+    def __init__(self, url: str, tenant: str | None, tokens: Tokens | None = None, role: str = "admin") -> None:
+        self.url, self.tenant, self.tokens, self.role = url, tenant, tokens, role
+
+    def in_role(self, role: str) -> "Client":
+        return Client(self.url, self.tenant, self.tokens, role)
+
+    def authorization(self) -> dict[str, str]:
+        if self.tenant is None or self.tokens is None:
+            return {}
+        return {"authorization": f"Bearer {self.tokens.of(self.tenant, self.role, self.role)['access_token']}"}
 
     def send(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
         """`body` as bytes is sent as it is, anything else as JSON."""
         parts = urlsplit(self.url)
-        sent = {"x-tenant-id": self.tenant} if self.tenant else {}
+        sent = self.authorization()
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         if data is not None:
             sent["content-type"] = "application/json"
@@ -105,18 +115,28 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, road: str, read_model: str) 
         yield cloud
 
 
+def tokens_of(cloud: LaptopCloud) -> Tokens:
+    return Connection(ROOT, None, cloud.home).tokens
+
+
+@pytest.fixture(scope="session")
+def tokens(cloud: LaptopCloud) -> Tokens:
+    """Real ones, of the cloud's user pool; each is kept while it lives."""
+    return tokens_of(cloud)
+
+
 _tenants = itertools.count()
 
 
 @pytest.fixture
-def client(cloud: LaptopCloud) -> Client:
+def client(cloud: LaptopCloud, tokens: Tokens) -> Client:
     """A tenant of its own for every test."""
-    return Client(cloud.outputs["apiUrl"], f"t{next(_tenants)}-{uuid.uuid4().hex[:8]}")
+    return Client(cloud.outputs["apiUrl"], f"t{next(_tenants)}-{uuid.uuid4().hex[:8]}", tokens)
 
 
 @pytest.fixture
-def other(cloud: LaptopCloud) -> Client:
-    return Client(cloud.outputs["apiUrl"], f"o{next(_tenants)}-{uuid.uuid4().hex[:8]}")
+def other(cloud: LaptopCloud, tokens: Tokens) -> Client:
+    return Client(cloud.outputs["apiUrl"], f"o{next(_tenants)}-{uuid.uuid4().hex[:8]}", tokens)
 
 
 @pytest.fixture
