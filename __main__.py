@@ -2,15 +2,7 @@
 
 import pulumi
 
-from components import (
-    EventSourcedService,
-    HttpApi,
-    Operations,
-    ProjectionPipeline,
-    SqlStore,
-    TenantAuth,
-    TenantAuthArgs,
-)
+from components import EventSourcedService, HttpApi, Operations, ProjectionPipeline, SqlStore, TenantAuth
 
 config = pulumi.Config()
 payment_provider_url = config.require("paymentProviderUrl")
@@ -45,7 +37,7 @@ views = ProjectionPipeline(
 )
 auth = TenantAuth(
     "shop-auth",
-    TenantAuthArgs(domain=shop.events["domain"], operations=operations, **config.require_object("auth")),
+    config.require_object("auth") | {"domain": shop.events["domain"], "operations": operations},
 )
 api = HttpApi(
     "shop-api",

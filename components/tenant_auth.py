@@ -7,7 +7,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from . import environment, permissions, storage, user_pool
+from . import alarms, environment, permissions, storage, user_pool
 from .arguments import NAME, Arguments
 from .function import Function
 from .handles import Authorizer, Domain, Handle, OperatedAuth, Tenants
@@ -17,7 +17,7 @@ from .user_pool import PasswordPolicy
 URL = re.compile(r"https://[^\s#]+|http://localhost(:\d+)?(/[^\s#]*)?")
 PREFIX = re.compile(r"(?!.*(aws|amazon|cognito))[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 TRIGGER_TIMEOUT = 5  # Cognito waits no longer
-REFUSED_SIGN_INS = 20
+REFUSED_SIGN_INS = 20  # each is an error of the trigger; so many within five minutes are worth a look
 SCOPE = "api"
 
 
@@ -117,7 +117,7 @@ class TenantAuth(pulumi.ComponentResource):
 def _trigger(scope: Scope, domain: Handle, table: aws.dynamodb.Table, api_scope: str) -> Function:
     """It is not told the pool, which names it: the event says which pool asks."""
     code = {key: domain[key] for key in Domain.__annotations__}
-    return Function(
+    function = Function(
         scope,
         "claims",
         handler="foldstack.handlers.claims.handler",
@@ -126,8 +126,10 @@ def _trigger(scope: Scope, domain: Handle, table: aws.dynamodb.Table, api_scope:
         statements=permissions.read_membership(table.arn),
         timeout=TRIGGER_TIMEOUT,
         memory_mb=1024,
-        expected_errors=REFUSED_SIGN_INS,
+        alarmed=False,
     )
+    alarms.on_errors(scope, "claims", function.name, threshold=REFUSED_SIGN_INS)
+    return function
 
 
 def _prefix(name: str, pool_id: str) -> str:

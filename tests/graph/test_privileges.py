@@ -27,6 +27,7 @@ BODIES = {"s3:GetObject": {"shop-bodies/*"}, "s3:PutObject": {"shop-bodies/*"}}
 SECRETS = {"secretsmanager:GetSecretValue": {"shop-secret-paymentProviderKey"}}
 VIEWS = {"shop-views-view-products", "shop-views-view-purchases"}
 READ_VIEWS = {"dynamodb:GetItem": VIEWS, "dynamodb:Query": VIEWS}
+MEMBERS = {"dynamodb:BatchGetItem": {"shop-auth-tenants"}}
 READ_STORE = {"dynamodb:Query": {"shop-commits"}, "s3:GetObject": {"shop-bodies/*"}}
 
 
@@ -71,9 +72,10 @@ GRANTS = {
         {f"dynamodb:{action}": VIEWS for action in ("DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem")},
         {"sqs:SendMessage": {"shop-views-parked"}},
     ),
-    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, READ_VIEWS),
-    "shop-api-commands": together(APPEND, REMEMBER, BODIES, SECRETS),
-    "shop-api-queries": together(READ_STORE, READ_VIEWS),
+    "shop-auth-claims": {"dynamodb:GetItem": {"shop-auth-tenants"}},
+    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, READ_VIEWS, MEMBERS),
+    "shop-api-commands": together(APPEND, REMEMBER, BODIES, SECRETS, MEMBERS),
+    "shop-api-queries": together(READ_STORE, READ_VIEWS, MEMBERS),
 }
 
 
@@ -129,8 +131,8 @@ WITH_POSTGRES = {
         login("shop-sql-cluster master secret"),
         {"secretsmanager:GetSecretValue": LOGINS, "secretsmanager:PutSecretValue": LOGINS},
     ),
-    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, READ_DATABASE),
-    "shop-api-queries": together(READ_STORE, READ_DATABASE),
+    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, READ_DATABASE, MEMBERS),
+    "shop-api-queries": together(READ_STORE, READ_DATABASE, MEMBERS),
 }
 
 
