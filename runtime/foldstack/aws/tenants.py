@@ -92,6 +92,10 @@ class Standings:
         stale = [key for key in keys if not self._fresh(key, now)]
         if stale:
             self._read(stale, now)
+        for key in keys:
+            self._known.move_to_end(key)
+        while len(self._known) > self._most:
+            self._known.popitem(last=False)
         tenant, member = (self._known[key][1] for key in keys)
         _check(tenant, member)
         if (text(member, "tenant"), text(member, "role")) != (caller.tenant, caller.role):
@@ -109,9 +113,6 @@ class Standings:
         found = {(item["p"]["S"], item["s"]["S"]): item for item in answer["Responses"].get(self._table, [])}
         for key in keys:
             self._known[key] = now, found.get(key)
-            self._known.move_to_end(key)
-        while len(self._known) > self._most:
-            self._known.popitem(last=False)
 
 
 def _check(tenant: Mapping[str, Any] | None, member: Mapping[str, Any] | None) -> None:
