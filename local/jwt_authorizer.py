@@ -61,7 +61,7 @@ class JwtAuthorizer:
         token = given[7:] if given[:7].lower() == "bearer " else given
         try:
             claims = self._verified(token)
-        except jwt.InvalidTokenError as error:
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise Unauthorized(401, _plain(error)) from None
         audience = claims["aud"] if "aud" in claims else claims.get("client_id")
         named = audience if isinstance(audience, list) else [audience]
@@ -78,7 +78,7 @@ class JwtAuthorizer:
             raise jwt.InvalidAlgorithmError("signing method is not RS256")
         key = self._keys.find(self._issuer, str(header.get("kid")))
         if key is None:
-            raise jwt.InvalidKeyError("the token's key is none of its issuer's")
+            raise jwt.InvalidTokenError("the token's key is none of its issuer's")
         return jwt.decode(
             token,
             key,
@@ -106,4 +106,6 @@ def _plain(error: Exception) -> str:
     """Fit for a header, and without anything of the token."""
     if isinstance(error, jwt.ExpiredSignatureError):
         return "the token has expired"
-    return "the token is not valid" if isinstance(error, jwt.DecodeError) else str(error).replace('"', "'")
+    if isinstance(error, jwt.DecodeError) or not isinstance(error, jwt.InvalidTokenError):
+        return "the token is not valid"
+    return str(error).replace('"', "'")

@@ -16,6 +16,7 @@ from components import roads
 from local.cloud import LaptopCloud
 from local.operations.connection import Connection
 from local.tokens import Tokens
+from tests.e2e.leaks import found_in, known_secrets
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 10
@@ -113,6 +114,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, road: str, read_model: str) 
     with LaptopCloud(ROOT, stack="local", home=tmp_path_factory.mktemp("cloud")) as cloud:
         cloud.up(config={"road": road, "readModel": read_model})
         yield cloud
+        logs = [*cloud.logs.iterdir(), cloud.home / "emulator" / "emulator.log"]
+        assert found_in(logs, known_secrets(cloud)) == [], "the suite left secrets in its logs"
 
 
 def tokens_of(cloud: LaptopCloud) -> Tokens:
