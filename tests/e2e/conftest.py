@@ -3,7 +3,7 @@
 import itertools
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -11,9 +11,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from typer.testing import CliRunner
 
 from components import roads
 from local.cloud import LaptopCloud
+from local.commands import app
 from local.operations.connection import Connection
 from local.tokens import Tokens
 from tests.e2e.leaks import found_in, known_secrets
@@ -151,3 +153,25 @@ def charges(cloud: LaptopCloud):
         return [c for c in provider.get("/charges").json["items"] if c["reference"] == purchase_id]
 
     return of
+
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def program(cloud, tmp_path: Path) -> Path:
+    """A program's folder whose cloud is the one that runs."""
+    (tmp_path / ".foldstack").symlink_to(cloud.home)
+    return tmp_path
+
+
+@pytest.fixture
+def run(program: Path) -> Run:
+    """Runs a command to its end; answers what it printed."""
+
+    def run(*arguments: str, status: int = 0) -> str:
+        done = CliRunner().invoke(app, [*arguments, "--program", str(program)], catch_exceptions=False)
+        assert done.exit_code == status, done.output
+        return done.output
+
+    return run

@@ -18,27 +18,6 @@ from tests.e2e.sessions import claims
 Run = Callable[..., str]
 
 
-@pytest.fixture
-def program(cloud, tmp_path: Path) -> Path:
-    """A program's folder whose cloud is the one that runs."""
-    (tmp_path / ".foldstack").symlink_to(cloud.home)
-    for each in (".venv", "shop"):
-        (tmp_path / each).symlink_to(ROOT / each)
-    return tmp_path
-
-
-@pytest.fixture
-def run(program: Path) -> Run:
-    """Runs a command to its end; answers what it printed."""
-
-    def run(*arguments: str, status: int = 0) -> str:
-        done = CliRunner().invoke(app, [*arguments, "--program", str(program)], catch_exceptions=False)
-        assert done.exit_code == status, done.output
-        return done.output
-
-    return run
-
-
 def call(client: Client, token: str, method: str = "GET", path: str = "/products") -> int:
     return Client(client.url, None).send(method, path, headers={"authorization": f"Bearer {token}"}).status
 
@@ -110,6 +89,8 @@ def test_a_stack_without_auth_is_told_what_to_export(tmp_path):
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the README's examples are for curl")
 def test_the_readmes_requests_work_as_they_are_written(program, cloud, client):
     block = next(b for b in (ROOT / "README.md").read_text().split("```") if "foldstack local token" in b)
+    for each in (".venv", "shop"):
+        (program / each).symlink_to(ROOT / each)
     commands = [each for each in block.replace("\\\n", " ").strip().splitlines() if each]
     assert [each.split("=")[0] for each in commands[:2]] == ["API", "TOKEN"]
     known = dict(os.environ)

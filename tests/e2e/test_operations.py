@@ -5,9 +5,7 @@ import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
-import pytest
 from foldstack.aws import composition
 from foldstack.aws.environment import Environment
 from foldstack.kernel import codec
@@ -19,25 +17,6 @@ from local.commands import app
 from shop.product import ReservationReleased
 
 Run = Callable[..., str]
-
-
-@pytest.fixture
-def program(cloud, tmp_path: Path) -> Path:
-    """A program's folder whose cloud is the one that runs."""
-    (tmp_path / ".foldstack").symlink_to(cloud.home)
-    return tmp_path
-
-
-@pytest.fixture
-def run(program: Path) -> Run:
-    """Runs a command to its end; answers what it printed."""
-
-    def run(*arguments: str, status: int = 0) -> str:
-        done = CliRunner().invoke(app, [*arguments, "--program", str(program)], catch_exceptions=False)
-        assert done.exit_code == status, done.output
-        return done.output
-
-    return run
 
 
 def row(client, product: str) -> dict:

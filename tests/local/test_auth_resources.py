@@ -1,7 +1,6 @@
 """User pools and what belongs to them on the laptop: created, changed, deleted, and refused where AWS would."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -9,15 +8,10 @@ import pulumi_aws as aws
 import pytest
 
 from local.deployer import DeployError
-from local.edges import EdgeError, check
-from local.graph import reveal
-from local.graph_provider import GraphProvider
-from local.program import deploy
-from local.resources import Request, Site
+from local.edges import EdgeError
 
 from .deploying import Laptop
-
-CODE = pulumi.FileArchive(str(Path(__file__).parent / "programs" / "notes" / "app"))
+from .test_edges import CODE, judge
 
 
 @pytest.mark.emulator
@@ -129,21 +123,6 @@ class World:
             identity_sources=["$request.header.Authorization"],
             jwt_configuration={"issuer": issuer, "audiences": [clients[get("audience", 0)].id]},
         )
-
-
-def judge(program: World) -> None:
-    site = Site(
-        client=lambda service: None,
-        home=Path("/nowhere"),
-        project="project",
-        stack="test",
-        region="eu-west-1",
-        account="123456789012",
-        function_url=str,
-        gateway_url=str,
-    )
-    graph = deploy(program, provider=GraphProvider("project", "test"))
-    check([Request(site, r, reveal(r.inputs)) for r in graph.resources if r.custom], site)
 
 
 def test_a_world_that_aws_accepts() -> None:
