@@ -94,11 +94,20 @@ def _tag_timers(site: Site, record: Record, put: Tags, gone: list[str]) -> None:
         scheduler.untag_resource(ResourceArn=arn, TagKeys=gone)
 
 
+def _tag_user_pool(site: Site, record: Record, put: Tags, gone: list[str]) -> None:
+    cognito, arn = site.client("cognito-idp"), record.outputs["arn"]
+    if put:
+        cognito.tag_resource(ResourceArn=arn, Tags=put)
+    if gone:
+        cognito.untag_resource(ResourceArn=arn, TagKeys=gone)
+
+
 def _list(tags: Tags) -> list[dict[str, str]]:
     return [{"Key": k, "Value": v} for k, v in sorted(tags.items())]
 
 
 _OWN_CALLS: dict[str, Callable[[Site, Record, Tags, list[str]], None]] = {
+    "aws:cognito/userPool:UserPool": _tag_user_pool,
     "aws:iam/role:Role": _tag_role,
     "aws:kinesis/stream:Stream": _tag_data_stream,
     "aws:secretsmanager/secret:Secret": _tag_secret,
