@@ -170,7 +170,7 @@ def test_a_parked_stream_is_listed_redriven_and_skipped(run, client, cloud, view
     assert "is not parked" in run("projection", "skip", "products", stream, "--why", "again", status=1)
     (kept,) = views.read(PRODUCTS, stream_of(client, "ghost")).skipped
     assert (kept.who, kept.why, kept.first) == ("jo", "never was", 1)
-    assert "there are products, purchases" in run("projection", "parked", "nothing", status=1)
+    assert "there are checkout, products, purchases" in run("projection", "parked", "nothing", status=1)
     # A rebuild meets it again: nobody may skip it unasked.
     assert f"{stream} at 1" in run("projection", "rebuild", "products", status=1)
     assert "products@2" in run("projection", "parked", "products")

@@ -8,7 +8,7 @@ from foldstack.kernel.keys import StreamId
 from tests.store.faults import FaultyStore
 
 from .travel import ACME, ATTEMPTS, TRACE, Travel
-from .trips import HOUR, NOW, Begin, Booked, Trip, TripBegan, TripBooked, TripCancelled, TripCancelling
+from .trips import HOUR, NOW, Begin, Booked, Trip, TripBegan
 
 
 @pytest.fixture
@@ -382,20 +382,3 @@ def test_state_snapshots_and_the_domains_own_tests_do_not_see_it(travel):
     travel.order("retry")
     travel.drain()
     assert travel.row().status == "ended"
-
-
-def test_no_queue_takes_a_sagas_own_commands(travel):
-    types = travel.saga.types
-    for each in (types.record_stuck, types.retry, types.skip, types.cancel):
-        assert each.type_name.startswith("trip.")
-        assert each.type_name not in travel.service.commands
-        assert travel.service.aggregate_of(each) is travel.saga.of
-    assert "GiveUp" in travel.service.commands
-
-
-def test_its_view_is_one_of_the_services(travel):
-    assert travel.service.projections == {"trips": travel.saga.projection}
-    events = {"TripBegan", "TripCancelling", "trip.SagaStuck", "trip.SagaRetried", "trip.SagaStepSkipped"}
-    assert events < travel.saga.projection.stored_types
-    assert "trip.SagaRetried" in travel.service.reactions.stored_types()
-    assert {TripBooked, TripCancelled, TripCancelling} < travel.saga.projection.types

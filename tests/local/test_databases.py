@@ -60,8 +60,9 @@ def test_nobody_comes_in_without_the_password(server):
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_it_listens_on_no_network(server):
     assert ask(server, "show listen_addresses") == [("",)]
-    (main,) = ask(server, "select pg_backend_pid()")
-    owned = {os.readlink(link) for link in Path(f"/proc/{main[0]}/fd").iterdir() if link.is_symlink()}
+    with psycopg.connect(server.conninfo("owner", "secret")) as connection:
+        backend = connection.info.backend_pid
+        owned = {os.readlink(link) for link in Path(f"/proc/{backend}/fd").iterdir() if link.is_symlink()}
     for family in ("tcp", "tcp6"):
         for line in Path(f"/proc/self/net/{family}").read_text().splitlines()[1:]:
             assert f"socket:[{line.split()[9]}]" not in owned or line.split()[3] != "0A"
