@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from .sql.statements import Sql
     from .sql.view_store import SqlViewStore
     from .sweep import Sweep
-    from .timer import SchedulerTimer
     from .tenants import Standings
+    from .timer import SchedulerTimer
     from .view_operations import OperatedViews
     from .view_store import BatchViewStore, ViewStore
     from .views import ViewReader
