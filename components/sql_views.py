@@ -59,6 +59,7 @@ def _migration(scope: Scope, domain: Handle, connection: Handle, views: list[str
         ],
         timeout=MIGRATION_TIMEOUT,
         memory_mb=MEMORY_MB,
+        alarmed=False,  # a migration that fails stops the deployment
     )
     return aws.lambda_.Invocation(
         scope.child("migration"),

@@ -96,5 +96,5 @@ def test_a_shard_is_most_of_it():
 
 
 def test_alarms_are_counted():
-    assert len(shop("dev").of("aws:cloudwatch/metricAlarm:MetricAlarm")) == 19
-    assert len(shop("dev", splitRouter=True).of("aws:cloudwatch/metricAlarm:MetricAlarm")) == 21
+    assert len(shop("dev").of("aws:cloudwatch/metricAlarm:MetricAlarm")) == 20
+    assert len(shop("dev", splitRouter=True).of("aws:cloudwatch/metricAlarm:MetricAlarm")) == 22
