@@ -40,7 +40,8 @@ class Answer:
 
 
 class Client:
-    """Requests of one tenant's user, as any HTTP client would send them; without a tenant they carry no token."""
+    """Requests of one tenant's user, as any HTTP client would send them. Without a tenant they carry no token; without
+    `tokens` they name their tenant, as an anonymous API wants it."""
 
     def __init__(self, url: str, tenant: str | None, tokens: Tokens | None = None, role: str = "admin") -> None:
         self.url, self.tenant, self.tokens, self.role = url, tenant, tokens, role
@@ -49,8 +50,10 @@ class Client:
         return Client(self.url, self.tenant, self.tokens, role)
 
     def authorization(self) -> dict[str, str]:
-        if self.tenant is None or self.tokens is None:
+        if self.tenant is None:
             return {}
+        if self.tokens is None:
+            return {"x-tenant-id": self.tenant}
         return {"authorization": f"Bearer {self.tokens.of(self.tenant, self.role, self.role)['access_token']}"}
 
     def send(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:

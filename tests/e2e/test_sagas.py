@@ -37,7 +37,7 @@ class Purchase:
 
     def __init__(self, run: Run, cloud, token: str) -> None:
         self.run = run
-        self.client = Client(cloud.outputs["apiUrl"], f"s{uuid.uuid4().hex[:8]}")
+        self.client = Client(cloud.outputs["apiUrl"], f"s{uuid.uuid4().hex[:8]}", tokens_of(cloud))
         self.provider = Client(cloud.outputs["paymentProviderUrl"], None)
         self.product = self.client.product(stock=5)
         self.reservation = self.client.reservation(self.product, 2)
