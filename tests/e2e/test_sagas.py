@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from local.cloud import LaptopCloud
 from local.commands import app
 
-from .conftest import ROOT, Client
+from .conftest import ROOT, Client, tokens_of
 
 Run = Callable[..., str]
 PATIENCE = 120
