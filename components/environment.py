@@ -35,6 +35,11 @@ def commands(handle: Handle) -> Variables:
     return {**commits(handle), "FOLDSTACK_ID_TABLE": handle["id_table_name"]}
 
 
+def acting_for_tenants(tenant_role_arn: pulumi.Input[str]) -> Variables:
+    """To make sessions for tenants."""
+    return {"FOLDSTACK_TENANT_ROLE": tenant_role_arn}
+
+
 def secrets(handle: Handle) -> Variables:
     """To read secrets."""
     return {"FOLDSTACK_SECRETS": pulumi.Output.json_dumps(handle["secrets"], sort_keys=True)}

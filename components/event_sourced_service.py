@@ -171,7 +171,8 @@ def _commands(scope: Scope, commands: Commands, queue: ConsumerQueue) -> None:
         handler="foldstack.handlers.commands.handler",
         domain=commands["domain"],
         variables=environment.commands(commands),
-        statements=[*permissions.execute_commands(commands), *queue.statements],
+        statements=queue.statements,
+        for_tenants=permissions.execute_commands(commands),
         timeout=COMMANDS_TIMEOUT,
         memory_mb=MEMORY_MB,
     )
@@ -185,11 +186,8 @@ def _effects(scope: Scope, commands: Commands, queue: ConsumerQueue) -> None:
         handler="foldstack.handlers.effects.handler",
         domain=commands["domain"],
         variables={**environment.commands(commands), **environment.secrets(commands)},
-        statements=[
-            *permissions.execute_commands(commands),
-            *permissions.read_secrets(commands),
-            *queue.statements,
-        ],
+        statements=[*permissions.read_secrets(commands), *queue.statements],
+        for_tenants=permissions.execute_commands(commands),
         timeout=EFFECTS_TIMEOUT,
         memory_mb=MEMORY_MB,
     )

@@ -22,12 +22,14 @@ class Function:
         domain: Handle,
         variables: environment.Variables,
         statements: Sequence[permissions.Statement],
+        for_tenants: Sequence[permissions.Statement] = (),
         timeout: int,
         memory_mb: int,
         reserved_concurrency: int | None = None,
         after: Sequence[pulumi.Resource] = (),
     ) -> None:
-        """`after`: what has to be there before this code runs."""
+        """`statements` is what it may do itself, `for_tenants` what only in a session made for a tenant; `after` has
+        to be there before this code runs."""
         self.timeout = timeout
         logs = aws.cloudwatch.LogGroup(
             scope.child(f"{suffix}-logs"),
@@ -42,6 +44,10 @@ class Function:
             opts=scope.options(),
         )
         tracing = permissions.trace() if scope.tracing else []
+        if for_tenants:
+            tenant_role = _tenant_role(scope, suffix, role, for_tenants)
+            statements = [*statements, *permissions.act_for_tenants(tenant_role.arn)]
+            variables = {**variables, **environment.acting_for_tenants(tenant_role.arn)}
         self.ready = aws.iam.RolePolicy(
             scope.child(f"{suffix}-policy"),
             role=role.name,
@@ -71,6 +77,25 @@ class Function:
         self.code_sha256 = function.code_sha256
         alarms.on_errors(scope, suffix, function.name)
         alarms.on_throttles(scope, suffix, function.name)
+
+
+def _tenant_role(
+    scope: Scope, suffix: str, function_role: aws.iam.Role, statements: Sequence[permissions.Statement]
+) -> aws.iam.Role:
+    """The role that a function assumes for one tenant at a time. Nobody else may, and it may assume none."""
+    role = aws.iam.Role(
+        scope.child(f"{suffix}-tenant-role"),
+        assume_role_policy=permissions.trusted_for_tenants(function_role.arn),
+        tags=scope.tags,
+        opts=scope.options(),
+    )
+    aws.iam.RolePolicy(
+        scope.child(f"{suffix}-tenant-policy"),
+        role=role.name,
+        policy=permissions.policy(*statements),
+        opts=scope.options(),
+    )
+    return role
 
 
 def account_of(arn: pulumi.Output[str]) -> pulumi.Output[str]:

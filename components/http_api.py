@@ -114,15 +114,22 @@ class _Routers:
 
     def for_all(self) -> Function:
         variables = {**self._command_variables(), **environment.views(self.commands, self.queries)}
-        return self._router("router", "all", variables, self._command_rights() + self._view_rights())
+        return self._router(
+            "router",
+            "all",
+            variables,
+            [*self._secrets(), *self._views()],
+            [*permissions.execute_commands(self.commands), *permissions.read_views(self.queries)],
+        )
 
     def for_commands(self) -> Function:
-        return self._router("commands", "commands", self._command_variables(), self._command_rights())
+        for_tenants = permissions.execute_commands(self.commands)
+        return self._router("commands", "commands", self._command_variables(), self._secrets(), for_tenants)
 
     def for_queries(self) -> Function:
         variables = {**environment.commits(self.commands), **environment.views(self.commands, self.queries)}
-        rights = permissions.read_commits(self.commands) + self._view_rights()
-        return self._router("queries", "queries", variables, rights)
+        for_tenants = [*permissions.query_commits(self.commands), *permissions.read_views(self.queries)]
+        return self._router("queries", "queries", variables, self._views(), for_tenants)
 
     def _router(
         self,
@@ -130,6 +137,7 @@ class _Routers:
         routes: str,
         variables: environment.Variables,
         statements: list[permissions.Statement],
+        for_tenants: list[permissions.Statement],
     ) -> Function:
         return Function(
             self.scope,
@@ -138,6 +146,7 @@ class _Routers:
             domain=self.commands["domain"],
             variables={**variables, **environment.routing(routes, self.anonymous)},
             statements=statements,
+            for_tenants=for_tenants,
             timeout=TIMEOUT,
             memory_mb=self.memory_mb,
             reserved_concurrency=self.reserved_concurrency,
@@ -150,11 +159,11 @@ class _Routers:
             **environment.inline_effects(self.inline_seconds),
         }
 
-    def _command_rights(self) -> list[permissions.Statement]:
-        return permissions.execute_commands(self.commands) + permissions.read_secrets(self.commands)
+    def _secrets(self) -> list[permissions.Statement]:
+        return permissions.read_secrets(self.commands)
 
-    def _view_rights(self) -> list[permissions.Statement]:
-        return permissions.read_views(self.queries) + permissions.read_database(self.queries)
+    def _views(self) -> list[permissions.Statement]:
+        return permissions.follow_generations(self.queries) + permissions.read_database(self.queries)
 
 
 def _serve(

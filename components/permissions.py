@@ -17,6 +17,12 @@ ON_EVERYTHING = {
 }
 """Actions that take no resource, with the reason: the only ones ever allowed on `*`."""
 
+TENANT = "${aws:PrincipalTag/tenant}"
+"""The tenant that a session was made for: a tag that its role's trust policy alone lets it have."""
+
+NO_TENANT_HAS = ("/", ":", ".", "=", "+", "@", "_", " ")
+"""What a session tag may hold on AWS, and the id of a tenant never does."""
+
 
 def policy(*statements: Statement) -> pulumi.Output[str]:
     """The policy document of `statements`, byte-stable. A statement about nothing is left out: IAM refuses it."""
@@ -38,6 +44,30 @@ def trusted_by(service: str, account: pulumi.Input[str] | None = None) -> pulumi
     return policy(statement)
 
 
+def trusted_for_tenants(function_role_arn: pulumi.Input[str]) -> pulumi.Output[str]:
+    """The trust policy of a role for tenants: one function's role may assume it, with the tag `tenant` and no other.
+
+    Tag keys are compared as they are written, and read in any case: `Tenant` is another key, and refused.
+    """
+    statement: Statement = {
+        "Effect": "Allow",
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+        "Principal": {"AWS": function_role_arn},
+        "Condition": {
+            "ForAllValues:StringEquals": {"aws:TagKeys": ["tenant"]},
+            "Null": {"aws:TagKeys": "false", "sts:TransitiveTagKeys": "true"},
+            "StringLike": {"aws:RequestTag/tenant": "?*"},
+            "StringNotLike": {"aws:RequestTag/tenant": [f"*{each}*" for each in NO_TENANT_HAS]},
+        },
+    }
+    return policy(statement)
+
+
+def act_for_tenants(tenant_role_arn: pulumi.Input[str]) -> list[Statement]:
+    """Make sessions of one role for tenants: its trust policy says with which tags."""
+    return [_allow("ActForTenants", ["sts:AssumeRole", "sts:TagSession"], tenant_role_arn)]
+
+
 def write_logs(log_group_arn: pulumi.Output[str]) -> list[Statement]:
     """Write to one log group."""
     return [
@@ -51,20 +81,37 @@ def trace() -> list[Statement]:
 
 
 def execute_commands(commands: Handle) -> list[Statement]:
-    """Load streams, append commits, remember command ids. Nobody may update or delete a commit."""
+    """In a tenant's session: load its streams, append its commits, remember its command ids. Nobody may update or
+    delete a commit."""
+    remember = ["dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
     return [
-        _allow("AppendCommits", ["dynamodb:PutItem", "dynamodb:Query"], commands["commit_table_arn"]),
-        _allow(
-            "RememberCommands",
-            ["dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem"],
-            commands["id_table_arn"],
-        ),
-        _allow("KeepBodies", ["s3:GetObject", "s3:PutObject"], _objects(commands["bodies_bucket_arn"])),
+        _of_tenant("AppendCommits", ["dynamodb:PutItem", "dynamodb:Query"], commands["commit_table_arn"]),
+        _of_tenant("RememberCommands", remember, commands["id_table_arn"]),
+        _bodies_of_tenant("KeepBodies", ["s3:GetObject", "s3:PutObject"], commands["bodies_bucket_arn"]),
     ]
 
 
+def query_commits(events: Handle) -> list[Statement]:
+    """In a tenant's session: load its streams."""
+    return [
+        _of_tenant("QueryCommits", ["dynamodb:Query"], events["commit_table_arn"]),
+        _bodies_of_tenant("GetBodies", ["s3:GetObject"], events["bodies_bucket_arn"]),
+    ]
+
+
+def read_views(queries: Sequence[Handle]) -> list[Statement]:
+    """In a tenant's session: read its rows of the views of some pipelines."""
+    return [_of_tenant("ReadViews", ["dynamodb:GetItem", "dynamodb:Query"], _view_tables(queries))]
+
+
+def follow_generations(queries: Sequence[Handle]) -> list[Statement]:
+    """For all tenants at once: read which generation of each view is live. No tenant's key begins so."""
+    statement = _allow("FollowGenerations", ["dynamodb:GetItem"], _view_tables(queries))
+    return [{**statement, "Condition": _leading("StringEquals", "#control")}]
+
+
 def read_commits(events: Handle) -> list[Statement]:
-    """Load streams."""
+    """Load streams of all tenants."""
     return [
         _allow("ReadCommits", ["dynamodb:Query"], events["commit_table_arn"]),
         _allow("ReadBodies", ["s3:GetObject"], _objects(events["bodies_bucket_arn"])),
@@ -77,12 +124,6 @@ def sweep_commits(events: Handle) -> list[Statement]:
         _allow("FindCommits", ["dynamodb:Scan"], events["commit_table_arn"]),
         *read_commits(events),
     ]
-
-
-def read_views(queries: Sequence[Handle]) -> list[Statement]:
-    """Read rows of the views of some pipelines."""
-    actions = ["dynamodb:GetItem", "dynamodb:Query"]
-    return [_allow("ReadViews", actions, _values(*[each["view_table_arns"] for each in queries]))]
 
 
 def write_views(queries: Handle) -> list[Statement]:
@@ -190,6 +231,30 @@ def publish_over_tls(topic_arn: pulumi.Input[str]) -> Statement:
 
 def _allow(sid: str, actions: list[str], resource: Any) -> Statement:
     return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource}
+
+
+def _of_tenant(sid: str, actions: list[str], table_arns: Any) -> Statement:
+    """On items of tables whose partition key begins with the session's tenant. A request that names no key, such as
+    a scan, would satisfy ForAllValues: Null refuses it, and a session without the tag."""
+    condition = _leading("StringLike", f"{TENANT}#*")
+    condition["Null"]["aws:PrincipalTag/tenant"] = "false"
+    return {**_allow(sid, actions, table_arns), "Condition": condition}
+
+
+def _bodies_of_tenant(sid: str, actions: list[str], bucket_arn: pulumi.Input[str]) -> Statement:
+    statement = _allow(sid, actions, pulumi.Output.concat(bucket_arn, f"/{TENANT}/*"))
+    return {**statement, "Condition": {"Null": {"aws:PrincipalTag/tenant": "false"}}}
+
+
+def _leading(operator: str, key: str) -> dict[str, dict[str, Any]]:
+    return {
+        f"ForAllValues:{operator}": {"dynamodb:LeadingKeys": [key]},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
+
+
+def _view_tables(queries: Sequence[Handle]) -> pulumi.Output[list[str]]:
+    return _values(*[each["view_table_arns"] for each in queries])
 
 
 def _accept(sid: str, queue_arn: pulumi.Input[str], service: str, source_arn: pulumi.Input[str]) -> Statement:

@@ -27,6 +27,7 @@ PATCHES = (
     "secure-transport",
     "leading-keys",
     "policy-variables",
+    "session-tags",
     "stream-records",
     "data-api",
 )

@@ -22,6 +22,7 @@ from .bodies import Bodies
 from .commit_store import DynamoCommitStore
 from .environment import Environment, SqlConnection
 from .generations import FEEDERS_LOOK, READERS_LOOK, Generations
+from .sessions import Sessions, client_for
 
 if TYPE_CHECKING:
     from .parking import ParkingQueue
@@ -47,11 +48,13 @@ def commit_store(env: Environment, client: MakeClient | None = None) -> DynamoCo
     """One without an id table, for a function that only reads commits."""
     ids = env.variables.get("FOLDSTACK_ID_TABLE", "")
     dynamodb = client("dynamodb") if client else clients.commit_table()
-    return DynamoCommitStore(dynamodb, env.commit_table, ids, bodies(env, client))
+    sessions = None if client else _sessions(env)
+    return DynamoCommitStore(dynamodb, env.commit_table, ids, bodies(env, client), sessions=sessions)
 
 
 def bodies(env: Environment, client: MakeClient | None = None) -> Bodies:
-    return Bodies(partial(client or clients.client, "s3"), env.bodies_bucket)
+    sessions = None if client else _sessions(env)
+    return Bodies(partial(client or clients.client, "s3"), env.bodies_bucket, sessions)
 
 
 def executor(env: Environment) -> Executor:
@@ -80,9 +83,12 @@ def views(
         from .sql.views import SqlViews
 
         return SqlViews(_sql_view_store(env, service), store, tenant, token, env.store_epoch, generations)
+    from .view_store import DynamoViewStore
     from .views import ViewReader
 
-    return ViewReader(view_store(env, service), store, tenant, token, env.store_epoch, generations)
+    dynamodb = client_for(clients.client("dynamodb"), tenant, _sessions(env))
+    rows = DynamoViewStore(dynamodb, env.view_tables)
+    return ViewReader(rows, store, tenant, token, env.store_epoch, generations)
 
 
 def read_generations(env: Environment, service: Service) -> Generations:
@@ -214,6 +220,11 @@ def rebuild(
     )
     scan = CommitTableScan(client("dynamodb"), env.commit_table, bodies(env, client))
     return Rebuild(projection, scan, views, by_hand, **options)
+
+
+def _sessions(env: Environment) -> Sessions | None:
+    """None for a function that serves all tenants at once: it has no role for one of them."""
+    return clients.tenant_sessions(env.tenant_role) if env.tenant_role else None
 
 
 @cache

@@ -63,6 +63,11 @@ class Environment:
         return self._text("BODIES_BUCKET")
 
     @property
+    def tenant_role(self) -> str:
+        """The ARN of the role that tenants' rows are reached in; empty where a function serves all of them at once."""
+        return self._text("TENANT_ROLE", "")
+
+    @property
     def road(self) -> str:
         """The ARN of the bus, stream or topic that the relay publishes on: its service is the road."""
         return self._text("ROAD")
