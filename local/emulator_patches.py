@@ -161,11 +161,11 @@ def session_tags() -> None:
     from ministack.services import sts
 
     tags_of, evaluate = sts._session_tags, iam_evaluator.evaluate_trust_policy
-    transitive: ContextVar[list[str]] = ContextVar("transitive", default=[])
+    transitive: ContextVar[tuple[str, ...]] = ContextVar("transitive", default=())
 
     def _session_tags(params: dict, check: bool = True) -> tuple[list, Any]:
         named = [value for key, value in params.items() if key.startswith("TransitiveTagKeys")]
-        transitive.set([str(each) for value in named for each in (value if isinstance(value, list) else [value])])
+        transitive.set(tuple(str(each) for value in named for each in (value if isinstance(value, list) else [value])))
         tags, error = tags_of(params, check)
         for text in (text for tag in tags or [] for text in (tag["Key"], tag["Value"])):
             if not _TAG(text):
@@ -175,7 +175,7 @@ def session_tags() -> None:
 
     def evaluate_trust_policy(document: Any, caller: str, context: Any = None) -> bool:
         if context is not None and (keys := transitive.get()):
-            known = {**context.service_context, "sts:transitivetagkeys": keys}
+            known = {**context.service_context, "sts:transitivetagkeys": list(keys)}
             context = dataclasses.replace(context, service_context=known)
         return evaluate(document, caller, context)
 

@@ -74,7 +74,8 @@ def test_a_function_is_told_only_of_what_it_may_touch():
     everyone = {"FOLDSTACK_DOMAIN", "FOLDSTACK_SERVICE", "FOLDSTACK_STORE_EPOCH"}
     store = everyone | {"FOLDSTACK_COMMIT_TABLE", "FOLDSTACK_BODIES_BUCKET"}
     door = {"FOLDSTACK_ROUTES", "FOLDSTACK_ANONYMOUS"}
-    commands = store | {"FOLDSTACK_ID_TABLE"}
+    tenants = {"FOLDSTACK_TENANT_ROLE"}
+    commands = store | tenants | {"FOLDSTACK_ID_TABLE"}
     requests = commands | door | {"FOLDSTACK_SECRETS", "FOLDSTACK_INLINE_SECONDS"}
     assert told == {
         "shop-commands": commands,
@@ -83,7 +84,7 @@ def test_a_function_is_told_only_of_what_it_may_touch():
         "shop-views-projector": store | {"FOLDSTACK_VIEW_TABLES", "FOLDSTACK_PARKED_QUEUE", "FOLDSTACK_CONSUMER"},
         "shop-api-router": requests | {"FOLDSTACK_VIEW_TABLES"},
         "shop-api-commands": requests,
-        "shop-api-queries": store | door | {"FOLDSTACK_VIEW_TABLES"},
+        "shop-api-queries": store | tenants | door | {"FOLDSTACK_VIEW_TABLES"},
     }
 
 

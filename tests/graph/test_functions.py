@@ -3,7 +3,17 @@
 import pytest
 
 from components import EventSourcedService, ProjectionPipeline
-from tests.graph.support import DOMAIN, FUNCTION, FUNCTION_ZIP, component, deploy, functions, role_of, shop
+from tests.graph.support import (
+    DOMAIN,
+    FUNCTION,
+    FUNCTION_ZIP,
+    component,
+    deploy,
+    functions,
+    role_of,
+    shop,
+    tenant_role_of,
+)
 
 GRAPHS = {
     "local": lambda: shop("local"),
@@ -24,6 +34,7 @@ def test_no_two_functions_share_a_role(graph):
 
 def test_no_role_is_left_over(graph):
     used = {role_of(graph, each).name for each in functions(graph)} | {"shop-views-sweep-role"}
+    used |= {role.name for role in (tenant_role_of(graph, each) for each in functions(graph)) if role}
     assert {role.name for role in graph.of("aws:iam/role:Role")} == used
 
 

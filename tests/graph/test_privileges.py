@@ -2,9 +2,9 @@
 
 import pytest
 
-from components.permissions import ON_EVERYTHING
+from components.permissions import ON_EVERYTHING, TENANT
 from components.roads import NAMES
-from tests.graph.support import by_arn, document, functions, role_of, shop, statements_of
+from tests.graph.support import by_arn, document, functions, role_of, shop, statements_of, tenant_role_of
 
 GRAPHS = {
     "local": lambda: shop("local"),
@@ -23,11 +23,13 @@ def graph(request):
 
 APPEND = {"dynamodb:PutItem": {"shop-commits"}, "dynamodb:Query": {"shop-commits"}}
 REMEMBER = {"dynamodb:BatchWriteItem": {"shop-ids"}, "dynamodb:GetItem": {"shop-ids"}, "dynamodb:PutItem": {"shop-ids"}}
-BODIES = {"s3:GetObject": {"shop-bodies/*"}, "s3:PutObject": {"shop-bodies/*"}}
+BODIES = {"s3:GetObject": {"shop-bodies/TENANT/*"}, "s3:PutObject": {"shop-bodies/TENANT/*"}}
 SECRETS = {"secretsmanager:GetSecretValue": {"shop-secret-paymentProviderKey"}}
 VIEWS = {"shop-views-view-products", "shop-views-view-purchases"}
 READ_VIEWS = {"dynamodb:GetItem": VIEWS, "dynamodb:Query": VIEWS}
+GENERATIONS = {"dynamodb:GetItem": VIEWS}
 READ_STORE = {"dynamodb:Query": {"shop-commits"}, "s3:GetObject": {"shop-bodies/*"}}
+QUERY_STORE = {"dynamodb:Query": {"shop-commits"}, "s3:GetObject": {"shop-bodies/TENANT/*"}}
 
 
 def together(*grants):
@@ -43,6 +45,11 @@ def consume(queue):
     return {f"sqs:{action}": {queue} for action in actions}
 
 
+def act_for_tenants(function):
+    role = {f"{function}-tenant-role"}
+    return {"sts:AssumeRole": role, "sts:TagSession": role}
+
+
 def everyone(function):
     logs = {f"{function}-logs:*"}
     return {
@@ -54,8 +61,8 @@ def everyone(function):
 
 
 GRANTS = {
-    "shop-commands": together(APPEND, REMEMBER, BODIES, consume("shop-commands-queue")),
-    "shop-effects": together(APPEND, REMEMBER, BODIES, SECRETS, consume("shop-effects-queue")),
+    "shop-commands": consume("shop-commands-queue"),
+    "shop-effects": together(SECRETS, consume("shop-effects-queue")),
     "shop-relay": {
         "dynamodb:DescribeStream": {"shop-commits stream"},
         "dynamodb:GetRecords": {"shop-commits stream"},
@@ -71,9 +78,16 @@ GRANTS = {
         {f"dynamodb:{action}": VIEWS for action in ("DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem")},
         {"sqs:SendMessage": {"shop-views-parked"}},
     ),
-    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, READ_VIEWS),
-    "shop-api-commands": together(APPEND, REMEMBER, BODIES, SECRETS),
-    "shop-api-queries": together(READ_STORE, READ_VIEWS),
+    "shop-api-router": together(SECRETS, GENERATIONS),
+    "shop-api-commands": SECRETS,
+    "shop-api-queries": GENERATIONS,
+}
+FOR_TENANTS = {
+    "shop-commands": together(APPEND, REMEMBER, BODIES),
+    "shop-effects": together(APPEND, REMEMBER, BODIES),
+    "shop-api-router": together(APPEND, REMEMBER, BODIES, READ_VIEWS),
+    "shop-api-commands": together(APPEND, REMEMBER, BODIES),
+    "shop-api-queries": together(QUERY_STORE, READ_VIEWS),
 }
 
 
@@ -129,18 +143,26 @@ WITH_POSTGRES = {
         login("shop-sql-cluster master secret"),
         {"secretsmanager:GetSecretValue": LOGINS, "secretsmanager:PutSecretValue": LOGINS},
     ),
-    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, READ_DATABASE),
-    "shop-api-queries": together(READ_STORE, READ_DATABASE),
+    "shop-api-router": together(SECRETS, READ_DATABASE),
+    "shop-api-queries": READ_DATABASE,
+}
+FOR_TENANTS_WITH_POSTGRES = {
+    "shop-api-router": together(APPEND, REMEMBER, BODIES),
+    "shop-api-queries": QUERY_STORE,
 }
 
 
 def test_each_function_may_do_exactly_what_it_does(request, graph):
     by_road = BY_ROAD.get(request.node.callspec.params["graph"], BY_ROAD["eventbridge"])
-    mine = GRANTS | WITH_POSTGRES if graph.of("aws:rds/cluster:Cluster") else GRANTS
+    in_sql = graph.of("aws:rds/cluster:Cluster")
+    mine = GRANTS | WITH_POSTGRES if in_sql else GRANTS
+    for_tenants = FOR_TENANTS | FOR_TENANTS_WITH_POSTGRES if in_sql else FOR_TENANTS
     for function in functions(graph):
-        granted = grants(graph, role_of(graph, function))
-        expected = together(mine[function.name], by_road.get(function.name, {}), everyone(function.name))
-        assert granted == expected, function
+        sessions = act_for_tenants(function.name) if function.name in for_tenants else {}
+        expected = together(mine[function.name], sessions, by_road.get(function.name, {}), everyone(function.name))
+        assert grants(graph, role_of(graph, function)) == expected, function
+        role = tenant_role_of(graph, function)
+        assert (grants(graph, role) if role else None) == for_tenants.get(function.name), function
 
 
 def test_all_grants_are_tested():
@@ -149,10 +171,10 @@ def test_all_grants_are_tested():
 
 
 def test_nobody_may_change_a_commit(graph):
-    for function in functions(graph):
-        for action, resources in grants(graph, role_of(graph, function)).items():
+    for role in graph.of("aws:iam/role:Role"):
+        for action, resources in grants(graph, role).items():
             if "shop-commits" in resources:
-                assert action in {"dynamodb:PutItem", "dynamodb:Query", "dynamodb:Scan"}, function
+                assert action in {"dynamodb:PutItem", "dynamodb:Query", "dynamodb:Scan"}, role
 
 
 def test_the_sweep_may_invoke_the_projector_and_nothing_else():
@@ -234,11 +256,15 @@ def test_each_exception_has_a_reason_and_is_used():
 
 
 def test_each_role_trusts_one_service(graph):
+    """But those for tenants: `test_tenant_roles`."""
     trusted = {}
     for role in graph.of("aws:iam/role:Role"):
+        if role.name.endswith("-tenant-role"):
+            continue
         (statement,) = document(role.inputs["assumeRolePolicy"])
         assert statement["Effect"] == "Allow"
         assert statement["Action"] == "sts:AssumeRole"
+        assert statement["Principal"].keys() == {"Service"}
         trusted[role.name] = (statement["Principal"]["Service"], statement.get("Condition"))
     scheduler = trusted.pop("shop-views-sweep-role")
     assert scheduler == ("scheduler.amazonaws.com", {"StringEquals": {"aws:SourceAccount": "123456789012"}})
@@ -263,14 +289,14 @@ def described(graph, arn):
     for cluster in graph.of("aws:rds/cluster:Cluster"):
         if arn == cluster.outputs["masterUserSecrets"][0]["secretArn"]:
             return f"{cluster.name} master secret"
-    for ending in ("/aws/lambda/*", "/*", ":*", ""):
+    for ending in ("/aws/lambda/*", f"/{TENANT}/*", "/*", ":*", ""):
         whole = arn.removesuffix(ending)
         if arn.endswith(ending) and any(
             whole in (r.outputs.get("arn"), r.outputs.get("streamArn")) for r in graph.resources
         ):
             resource = by_arn(graph, whole)
             stream = " stream" if whole == resource.outputs.get("streamArn") else ""
-            return f"{resource.name}{stream}{ending}"
+            return f"{resource.name}{stream}{ending.replace(TENANT, 'TENANT')}"
     raise AssertionError(f"{arn} is no resource of the program")
 
 
