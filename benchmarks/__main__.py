@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmarks commands|rebuild|coldstart [--json] [--rounds N] [--only NAME ...]`."""
+"""The command line: `python -m benchmarks SUITE [--json] [--rounds N] [--size N] [--only NAME ...]`."""
 
 import argparse
 import importlib.util

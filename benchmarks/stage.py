@@ -29,13 +29,15 @@ KEYS = {
 }
 COMMITS, IDS = "shop-commits", "shop-ids"
 FUNCTIONS = ("http", "relay", "projector", "effects")
+SERVING_TENANTS = ("http", "effects")
 _BUCKET, _BUS = "shop-bodies", "shop-bus"
 _TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}
-_SERVICES = ("dynamodb", "s3", "events", "sqs", "secretsmanager")
+_SERVICES = ("dynamodb", "s3", "events", "sqs", "secretsmanager", "sts")
 _RIGHTS = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": [f"{each}:*" for each in _SERVICES], "Resource": "*"}],
 }
+_TENANT = "${aws:PrincipalTag/tenant}"
 
 
 class Stage:
@@ -58,11 +60,13 @@ class Stage:
             threading.Thread(target=provider.serve_forever, daemon=True).start()
             variables = self._provision(f"http://127.0.0.1:{provider.server_address[1]}")
             stack.enter_context(_environment({**variables, **self._credentials()}))
+            for_tenants = {"FOLDSTACK_TENANT_ROLE": self._tenant_role()}
             stack.callback(_forget_functions)
             _forget_functions()
             with self.logs():
                 for name in FUNCTIONS:
-                    self.functions[name] = importlib.import_module(f"foldstack.handlers.{name}")
+                    with _environment(for_tenants if name in SERVING_TENANTS else {}):
+                        self.functions[name] = importlib.import_module(f"foldstack.handlers.{name}")
             self._exit = stack.pop_all()
         return self
 
@@ -131,6 +135,25 @@ class Stage:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
+    def _tenant_role(self) -> str:
+        """As the components make it: each item that it reaches has a key that begins with the session's tenant."""
+        iam, account = self.root("iam"), self._emulator.account
+        trust = {**_TRUST["Statement"][0], "Action": ["sts:AssumeRole", "sts:TagSession"]}
+        own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{_TENANT}#*"]}}
+        present = {"Null": {"dynamodb:LeadingKeys": "false", "aws:PrincipalTag/tenant": "false"}}
+        actions = [f"dynamodb:{each}" for each in ("BatchWriteItem", "GetItem", "PutItem", "Query")]
+        tables = [f"arn:aws:dynamodb:{self._emulator.region}:{account}:table/{name}" for name in KEYS]
+        bodies = {"Action": ["s3:GetObject", "s3:PutObject"], "Resource": f"arn:aws:s3:::{_BUCKET}/{_TENANT}/*"}
+        statements = [
+            {"Effect": "Allow", "Action": actions, "Resource": tables, "Condition": {**own, **present}},
+            {"Effect": "Allow", **bodies},
+        ]
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        role = iam.create_role(RoleName="tenants", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        iam.put_role_policy(RoleName="tenants", PolicyName="own", PolicyDocument=document)
+        return role
+
 
 @cache
 def _nowhere() -> TextIO:
@@ -153,5 +176,5 @@ def _forget_functions() -> None:
     """The modules and clients of an earlier stage are bound to its emulator."""
     for name in FUNCTIONS:
         sys.modules.pop(f"foldstack.handlers.{name}", None)
-    clients.client.cache_clear()
-    clients.session.cache_clear()
+    for kept in (clients.client, clients.session, clients.tenant_sessions):
+        kept.cache_clear()

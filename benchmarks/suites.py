@@ -83,8 +83,15 @@ def _rebuild_memory(scale: Scale) -> Results:
     return {"rebuild_memory": rebuild.memory(**({"most": scale.size} if scale.size else {}))}
 
 
+def _tenancy(scale: Scale) -> Results:
+    from . import tenancy
+
+    return {f"tenancy_{name}": each for name, each in tenancy.costs(**scale.options("commands")).items()}
+
+
 SUITES: dict[str, dict[str, Measure]] = {
     "commands": {"capacity": _capacity, "throughput": _throughput, "handler": _handler},
     "rebuild": {"rebuild": _rebuild, "memory": _rebuild_memory},
+    "tenancy": {"tenancy": _tenancy},
     "coldstart": {"imports": _imports, "program": _program, "local_up": _local_up},
 }

@@ -171,7 +171,7 @@ def session_tags() -> None:
             if not _TAG(text):
                 message = f"Value '{escape(text)}' at 'tags' failed to satisfy constraint: {_TAG_PATTERN}"
                 return [], sts._error(400, "ValidationError", message, ns="sts")
-        return tags, error
+        return tags or [], error
 
     def evaluate_trust_policy(document: Any, caller: str, context: Any = None) -> bool:
         if context is not None and (keys := transitive.get()):

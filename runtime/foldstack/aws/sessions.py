@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import botocore.session
-from botocore.credentials import CredentialProvider, CredentialResolver, Credentials, ReadOnlyCredentials
+from botocore.credentials import Credentials, ReadOnlyCredentials
 
 from ..kernel.errors import Unavailable
 from ..kernel.keys import Tenant
@@ -122,17 +122,19 @@ class TenantClient:
 
 def own_or_tenants(session: botocore.session.Session) -> botocore.session.Session:
     """The same session, whose clients sign with its own credentials, or a tenant's for a `TenantClient`."""
-    own = session.get_component("credential_provider")
-
-    class Provider(CredentialProvider):
-        METHOD = "foldstack-sessions"
-
-        def load(self) -> Credentials | None:
-            found = own.load_credentials()
-            return _Chosen(found) if found is not None else None
-
-    session.register_component("credential_provider", CredentialResolver([Provider()]))
+    session.register_component("credential_provider", _Resolver(session.get_component("credential_provider")))
     return session
+
+
+class _Resolver:
+    """As botocore's CredentialResolver."""
+
+    def __init__(self, own: Any) -> None:
+        self._own = own
+
+    def load_credentials(self) -> Credentials | None:
+        found = self._own.load_credentials()
+        return _Chosen(found) if found is not None else None
 
 
 class _Chosen(Credentials):
