@@ -120,10 +120,10 @@ class _Bench:
     @contextmanager
     def _sent(self) -> Iterator[Counter[str]]:
         sent: Counter[str] = Counter()
-        named = {"sts": clients.client("sts"), "dynamodb": clients.commit_table()}
+        named: dict[str, Any] = {"sts": clients.client("sts"), "dynamodb": clients.commit_table()}
 
         def count(event_name: str, **_: Any) -> None:
-            _, service, operation = event_name.split(".")
+            service, operation = event_name.split(".")[1:]
             sent["sts" if service == "sts" else operation] += 1
 
         for service, client in named.items():

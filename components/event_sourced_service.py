@@ -17,6 +17,7 @@ from .relay import publishes, relay
 from .scope import Operations, Scope, operated
 
 SECRET = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
+TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 EVENT_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,127}")
 VARIABLE = re.compile(r"(?!FOLDSTACK_|AWS_|LAMBDA_|POWERTOOLS_)[A-Za-z][A-Za-z0-9_]*")
 COMMANDS_TIMEOUT = 60
@@ -48,6 +49,9 @@ class EventSourcedServiceArgs(TypedDict):
     """Stored event types that effects answer, default all: fewer types, fewer invocations."""
     effect_delay_seconds: NotRequired[int]
     """How long a request may drive an effect before the queue does, 0 to 900, default 15."""
+    silo: NotRequired[str]
+    """The id of the one tenant that this is for: its data is encrypted under a key of its own, and it is reached
+    through a door that has the service's `commands` among its `silos`. Default: tenants share the service."""
     store_epoch: NotRequired[int]
     """The epoch of the store, default 1; raise it after a restore."""
     target: NotRequired[str]
@@ -81,6 +85,7 @@ class EventSourcedService(pulumi.ComponentResource):
         shards = arguments.integer("shards", 0, 200, 1)
         retention_hours = arguments.integer("retention_hours", 24, 8760, 24)
         effect_types = arguments.names("effect_types", EVENT_TYPE, "a stored event type", [])
+        silo = arguments.text("silo", TENANT, "a tenant's id: a-z, 0-9 and -, at most 63", "")
         effect_delay = arguments.integer("effect_delay_seconds", 0, 900, 15)
         epoch = arguments.integer("store_epoch", 1, 2**31 - 1, 1)
         source = domain_source.source(arguments)
@@ -91,10 +96,11 @@ class EventSourcedService(pulumi.ComponentResource):
         super().__init__("foldstack:index:EventSourcedService", name, _recorded(args), opts)
         scope = operations.scope(self, name, service)
 
-        commits = storage.table(scope, "commits", storage.COMMIT_KEYS, stream=True)
-        ids = storage.table(scope, "ids", storage.ID_KEYS, expires="ttl")
-        bodies = storage.bucket(scope, "bodies", versioned=True)
-        failures = storage.bucket(scope, "failures", versioned=False, expire_after_days=30)
+        key = storage.key(scope, "key", f"what {service} keeps of the tenant {silo}").arn if silo else None
+        commits = storage.table(scope, "commits", storage.COMMIT_KEYS, stream=True, key_arn=key)
+        ids = storage.table(scope, "ids", storage.ID_KEYS, expires="ttl", key_arn=key)
+        bodies = storage.bucket(scope, "bodies", versioned=True, key_arn=key)
+        failures = storage.bucket(scope, "failures", versioned=False, expire_after_days=30, key_arn=key)
         road = roads.build(scope, road_name, shards=shards, retention_hours=retention_hours)
         parked = waiting_queue(scope, "parked", largest_message=LARGEST_MESSAGE)
         secrets = {each: storage.secret(scope, each, value) for each, value in values.items()}
@@ -110,6 +116,8 @@ class EventSourcedService(pulumi.ComponentResource):
             "architecture": built.target.architecture,
             "store_epoch": str(epoch),
             "environment": args.get("environment") or {},
+            "silo": silo,
+            "key_arn": key or "",
         }
         events: Events = {
             "domain": domain,
@@ -135,11 +143,14 @@ class EventSourcedService(pulumi.ComponentResource):
             "queue_arn": commands_queue.arn,
         }
 
-        _commands(scope, commands, commands_queue)
+        for_tenants = permissions.execute_commands(commands)
+        if silo:
+            for_tenants = permissions.in_silo(for_tenants, domain)
+        _commands(scope, commands, commands_queue, for_tenants)
         feed = roads.feed(effects_queue, events, effect_types)
         publishing = publishes(road, feed, parked)
         relay(scope, domain, road, feed, parked, commits.stream_arn, failures)
-        _effects(scope, commands, effects_queue)
+        _effects(scope, commands, effects_queue, for_tenants)
 
         self.events = events
         self.commands = pulumi.Output.from_input(commands)
@@ -164,7 +175,7 @@ class EventSourcedService(pulumi.ComponentResource):
         )
 
 
-def _commands(scope: Scope, commands: Commands, queue: ConsumerQueue) -> None:
+def _commands(scope: Scope, commands: Commands, queue: ConsumerQueue, for_tenants: list[permissions.Statement]) -> None:
     function = Function(
         scope,
         "commands",
@@ -172,14 +183,14 @@ def _commands(scope: Scope, commands: Commands, queue: ConsumerQueue) -> None:
         domain=commands["domain"],
         variables=environment.commands(commands),
         statements=queue.statements,
-        for_tenants=permissions.execute_commands(commands),
+        for_tenants=for_tenants,
         timeout=COMMANDS_TIMEOUT,
         memory_mb=MEMORY_MB,
     )
     queue.drain_into(function)
 
 
-def _effects(scope: Scope, commands: Commands, queue: ConsumerQueue) -> None:
+def _effects(scope: Scope, commands: Commands, queue: ConsumerQueue, for_tenants: list[permissions.Statement]) -> None:
     function = Function(
         scope,
         "effects",
@@ -187,7 +198,7 @@ def _effects(scope: Scope, commands: Commands, queue: ConsumerQueue) -> None:
         domain=commands["domain"],
         variables={**environment.commands(commands), **environment.secrets(commands)},
         statements=[*permissions.read_secrets(commands), *queue.statements],
-        for_tenants=permissions.execute_commands(commands),
+        for_tenants=for_tenants,
         timeout=EFFECTS_TIMEOUT,
         memory_mb=MEMORY_MB,
     )

@@ -1,7 +1,7 @@
 """HttpApi: commands and queries over HTTP, through one router function or two."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
@@ -37,6 +37,9 @@ class HttpApiArgs(TypedDict):
     """The `commands` of the service that is reached through it."""
     queries: NotRequired[Sequence[pulumi.Input[Queries]]]
     """The `queries` of the pipelines whose views are read through it."""
+    silos: NotRequired[Sequence[pulumi.Input[Commands]]]
+    """The `commands` of services that are each one tenant's silo: its requests are sent there, and nobody else's. The
+    `queries` of their pipelines are given beside the others."""
     authorizer: NotRequired[pulumi.Input[Authorizer] | None]
     """Whose tokens are accepted; required unless it is anonymous."""
     anonymous: NotRequired[bool]
@@ -81,6 +84,7 @@ class HttpApi(pulumi.ComponentResource):
             scope,
             commands,
             queries,
+            [pulumi.Output.from_input(each) for each in args.get("silos") or []],
             anonymous,
             inline_seconds,
             memory_mb,
@@ -107,29 +111,25 @@ class _Routers:
     scope: Scope
     commands: Handle
     queries: Sequence[Handle]
+    silos: Sequence[Handle]
     anonymous: bool
     inline_seconds: int
     memory_mb: int
     reserved_concurrency: int | None
 
     def for_all(self) -> Function:
-        variables = {**self._command_variables(), **environment.views(self.commands, self.queries)}
-        return self._router(
-            "router",
-            "all",
-            variables,
-            [*self._secrets(), *self._views()],
-            [*permissions.execute_commands(self.commands), *permissions.read_views(self.queries)],
-        )
+        variables = {**self._command_variables(), **self._view_variables(), **self._silos(ids=True, views=True)}
+        rights = [permissions.execute_commands, self._rows]
+        return self._router("router", "all", variables, [*self._secrets(), *self._views()], rights)
 
     def for_commands(self) -> Function:
-        for_tenants = permissions.execute_commands(self.commands)
-        return self._router("commands", "commands", self._command_variables(), self._secrets(), for_tenants)
+        variables = {**self._command_variables(), **self._silos(ids=True, views=False)}
+        return self._router("commands", "commands", variables, self._secrets(), [permissions.execute_commands])
 
     def for_queries(self) -> Function:
-        variables = {**environment.commits(self.commands), **environment.views(self.commands, self.queries)}
-        for_tenants = [*permissions.query_commits(self.commands), *permissions.read_views(self.queries)]
-        return self._router("queries", "queries", variables, self._views(), for_tenants)
+        silos = self._silos(ids=False, views=True)
+        variables = {**environment.commits(self.commands), **self._view_variables(), **silos}
+        return self._router("queries", "queries", variables, self._views(), [permissions.query_commits, self._rows])
 
     def _router(
         self,
@@ -137,8 +137,13 @@ class _Routers:
         routes: str,
         variables: environment.Variables,
         statements: list[permissions.Statement],
-        for_tenants: list[permissions.Statement],
+        rights: Sequence[Callable[[Handle], list[permissions.Statement]]],
     ) -> Function:
+        """`rights` are what it may do for a tenant, on the store that the tenant is in."""
+        for_tenants = [statement for right in rights for statement in right(self.commands)]
+        for number, silo in enumerate(self.silos):
+            mine = [statement for right in rights for statement in right(silo)]
+            for_tenants += permissions.in_silo(mine, silo["domain"], number)
         return Function(
             self.scope,
             suffix,
@@ -159,11 +164,22 @@ class _Routers:
             **environment.inline_effects(self.inline_seconds),
         }
 
+    def _view_variables(self) -> environment.Variables:
+        return environment.views(self.commands, self.queries, self.silos)
+
+    def _silos(self, *, ids: bool, views: bool) -> environment.Variables:
+        return environment.silos(self.commands, self.silos, self.queries if views else None, ids=ids)
+
+    def _rows(self, store: Handle) -> list[permissions.Statement]:
+        return permissions.read_views(self.queries, store)
+
     def _secrets(self) -> list[permissions.Statement]:
         return permissions.read_secrets(self.commands)
 
     def _views(self) -> list[permissions.Statement]:
-        return permissions.follow_generations(self.queries) + permissions.read_database(self.queries)
+        """What is no tenant's, or is behind row-level security."""
+        keys = [key for number, silo in enumerate(self.silos) for key in permissions.use_key(silo["domain"], number)]
+        return [*permissions.follow_generations(self.queries), *permissions.read_database(self.queries), *keys]
 
 
 def _serve(

@@ -99,14 +99,33 @@ def query_commits(events: Handle) -> list[Statement]:
     ]
 
 
-def read_views(queries: Sequence[Handle]) -> list[Statement]:
-    """In a tenant's session: read its rows of the views of some pipelines."""
-    return [_of_tenant("ReadViews", ["dynamodb:GetItem", "dynamodb:Query"], _view_tables(queries))]
+def read_views(queries: Sequence[Handle], store: Handle) -> list[Statement]:
+    """In a tenant's session: read its rows of the views of those pipelines that fold a store's commits."""
+    return [_of_tenant("ReadViews", ["dynamodb:GetItem", "dynamodb:Query"], _view_tables(queries, store))]
+
+
+def in_silo(statements: Sequence[Statement], domain: Handle, number: int = 0) -> list[Statement]:
+    """What may be done for a tenant, in the session of one tenant alone, with the key of its own; `number` tells
+    silos apart in one policy."""
+    only = {"aws:PrincipalTag/tenant": domain["silo"]}
+    return [
+        {**each, "Sid": f"{each['Sid']}InSilo{number}", "Condition": {**each["Condition"], "StringEquals": only}}
+        for each in [*statements, *use_key(domain)]
+    ]
+
+
+def use_key(domain: Handle, number: int = 0) -> list[Statement]:
+    """Read and write what is encrypted under a silo's own key, through the services that hold it. Without a silo it
+    is a statement about nothing."""
+    actions = ["Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo"]
+    through = {"StringLike": {"kms:ViaService": ["dynamodb.*.amazonaws.com", "s3.*.amazonaws.com"]}}
+    key = _values({"key": domain["key_arn"]}).apply(lambda arns: [arn for arn in arns if arn])
+    return [{**_allow(f"UseKey{number}", [f"kms:{each}" for each in actions], key), "Condition": through}]
 
 
 def follow_generations(queries: Sequence[Handle]) -> list[Statement]:
     """For all tenants at once: read which generation of each view is live. No tenant's key begins so."""
-    statement = _allow("FollowGenerations", ["dynamodb:GetItem"], _view_tables(queries))
+    statement = _allow("FollowGenerations", ["dynamodb:GetItem"], _values(*_arns_of_views(queries)))
     return [{**statement, "Condition": _leading("StringEquals", "#control")}]
 
 
@@ -253,8 +272,18 @@ def _leading(operator: str, key: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def _view_tables(queries: Sequence[Handle]) -> pulumi.Output[list[str]]:
-    return _values(*[each["view_table_arns"] for each in queries])
+def _arns_of_views(queries: Sequence[Handle]) -> list[Any]:
+    return [each["view_table_arns"] for each in queries]
+
+
+def _view_tables(queries: Sequence[Handle], store: Handle) -> pulumi.Output[list[str]]:
+    """Of the pipelines that fold the commits of a store."""
+    stores = [each["commit_table_arn"] for each in queries]
+    return pulumi.Output.all(store["commit_table_arn"], stores, _arns_of_views(queries)).apply(
+        lambda known: sorted(
+            arn for of, views in zip(known[1], known[2], strict=True) if of == known[0] for arn in views.values()
+        )
+    )
 
 
 def _accept(sid: str, queue_arn: pulumi.Input[str], service: str, source_arn: pulumi.Input[str]) -> Statement:

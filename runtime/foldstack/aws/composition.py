@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .rebuild import Rebuild
     from .relay import Relay
     from .roads.road import Road
+    from .silos import SiloedGenerations
     from .sql.statements import Sql
     from .sql.view_store import SqlViewStore
     from .sweep import Sweep
@@ -58,7 +59,12 @@ def bodies(env: Environment, client: MakeClient | None = None) -> Bodies:
 
 
 def executor(env: Environment) -> Executor:
-    return Executor(commit_store(env), epoch=env.store_epoch)
+    store: CommitStore = commit_store(env)
+    if env.silos:
+        from .silos import SiloedCommitStore
+
+        store = SiloedCommitStore(store, {tenant: commit_store(silo) for tenant, silo in env.silos.items()})
+    return Executor(store, epoch=env.store_epoch)
 
 
 def reactor(env: Environment, service: Service, executor: Executor) -> Reactor:
@@ -76,24 +82,30 @@ def views(
     store: CommitStore,
     tenant: Tenant,
     token: Token | None,
-    generations: Generations,
+    generations: "SiloedGenerations",
 ) -> "ViewReader":
     """The views of one tenant, for one request."""
+    env, known = env.of(tenant), generations.of(tenant)
     if env.has_sql:
         from .sql.views import SqlViews
 
-        return SqlViews(_sql_view_store(env, service), store, tenant, token, env.store_epoch, generations)
+        return SqlViews(_sql_view_store(env, service), store, tenant, token, env.store_epoch, known)
     from .view_store import DynamoViewStore
     from .views import ViewReader
 
     dynamodb = client_for(clients.client("dynamodb"), tenant, _sessions(env))
     rows = DynamoViewStore(dynamodb, env.view_tables)
-    return ViewReader(rows, store, tenant, token, env.store_epoch, generations)
+    return ViewReader(rows, store, tenant, token, env.store_epoch, known)
 
 
-def read_generations(env: Environment, service: Service) -> Generations:
+def read_generations(env: Environment, service: Service) -> "SiloedGenerations":
     """For all requests of a sandbox. Whoever reads may follow a pointer late: what it left is fed until then."""
-    return Generations(lambda: view_store(env, service), READERS_LOOK, consistent=False)
+    from .silos import SiloedGenerations
+
+    def of(env: Environment) -> Generations:
+        return Generations(lambda: view_store(env, service), READERS_LOOK, consistent=False)
+
+    return SiloedGenerations(of(env), {tenant: of(silo) for tenant, silo in env.silos.items()})
 
 
 def view_store(env: Environment, service: Service) -> "ViewStore":

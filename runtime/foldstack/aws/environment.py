@@ -1,5 +1,6 @@
 """What a function is told by its environment variables."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from pydantic_core import from_json
 from ..kernel.errors import ConfigurationError
 
 _ROUTES = ("all", "commands", "queries")
+_OF_ONE_STORE = frozenset(
+    f"FOLDSTACK_{name}" for name in ("COMMIT_TABLE", "ID_TABLE", "BODIES_BUCKET", "VIEW_TABLES", "SQL", "SILOS")
+)
 
 
 class SqlConnection(NamedTuple):
@@ -38,7 +42,7 @@ class Environment:
             _ = environment.view_tables
         if "FOLDSTACK_SQL" in environment.variables:
             _ = environment.sql
-        _ = environment.secrets
+        _ = environment.secrets, environment.silos
         return environment
 
     @property
@@ -66,6 +70,23 @@ class Environment:
     def tenant_role(self) -> str:
         """The ARN of the role that tenants' rows are reached in; empty where a function serves all of them at once."""
         return self._text("TENANT_ROLE", "")
+
+    @cached_property
+    def silos(self) -> "Mapping[str, Environment]":
+        """Of tenants that have stores of their own: what their requests read instead of this."""
+        told = self._object("SILOS", self._text("SILOS", "{}"))
+        shared = {name: value for name, value in self.variables.items() if name not in _OF_ONE_STORE}
+        found: dict[str, Environment] = {}
+        for tenant, given in told.items():
+            if not isinstance(given, dict):
+                raise ConfigurationError("FOLDSTACK_SILOS", f"must be a JSON object of objects; {tenant} is {given!r}")
+            texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
+            found[tenant] = Environment({**shared, **{f"FOLDSTACK_{name}": text for name, text in texts.items()}})
+        return found
+
+    def of(self, tenant: str) -> "Environment":
+        """What a tenant's requests read."""
+        return self.silos.get(tenant, self)
 
     @property
     def road(self) -> str:
