@@ -44,15 +44,17 @@ class Function:
             opts=scope.options(),
         )
         tracing = permissions.trace() if scope.tracing else []
+        before: list[pulumi.Resource] = []
         if for_tenants:
-            tenant_role = _tenant_role(scope, suffix, role, for_tenants)
+            tenant_role, allowed = _tenant_role(scope, suffix, role, for_tenants)
+            before.append(allowed)
             statements = [*statements, *permissions.act_for_tenants(tenant_role.arn)]
             variables = {**variables, **environment.acting_for_tenants(tenant_role.arn)}
         self.ready = aws.iam.RolePolicy(
             scope.child(f"{suffix}-policy"),
             role=role.name,
             policy=permissions.policy(*permissions.write_logs(logs.arn), *tracing, *statements),
-            opts=scope.options(),
+            opts=scope.options(*before),
         )
         function = aws.lambda_.Function(
             scope.child(suffix),
@@ -81,21 +83,22 @@ class Function:
 
 def _tenant_role(
     scope: Scope, suffix: str, function_role: aws.iam.Role, statements: Sequence[permissions.Statement]
-) -> aws.iam.Role:
-    """The role that a function assumes for one tenant at a time. Nobody else may, and it may assume none."""
+) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
+    """The role that a function assumes for one tenant at a time, and its policy. Nobody else may assume it, and it
+    may assume none."""
     role = aws.iam.Role(
         scope.child(f"{suffix}-tenant-role"),
         assume_role_policy=permissions.trusted_for_tenants(function_role.arn),
         tags=scope.tags,
         opts=scope.options(),
     )
-    aws.iam.RolePolicy(
+    allowed = aws.iam.RolePolicy(
         scope.child(f"{suffix}-tenant-policy"),
         role=role.name,
         policy=permissions.policy(*statements),
         opts=scope.options(),
     )
-    return role
+    return role, allowed
 
 
 def account_of(arn: pulumi.Output[str]) -> pulumi.Output[str]:

@@ -68,6 +68,14 @@ def test_a_role_for_tenants_is_assumed_by_its_function_with_the_tag_tenant_alone
         }
 
 
+def test_a_role_for_tenants_has_its_policy_before_the_function_runs(graph):
+    policies = {each.name: each for each in graph.of("aws:iam/rolePolicy:RolePolicy")}
+    for function in serving(graph):
+        own, for_tenants = (policies[f"{function.name}-{name}"] for name in ("policy", "tenant-policy"))
+        assert for_tenants.urn in own.dependencies
+        assert own.urn in function.dependencies
+
+
 def test_what_a_tag_may_hold_and_a_tenant_never_does():
     """AWS's grammar of tags, less letters and digits: whatever of it is refused must not be in a tenant's id."""
     assert set(NO_TENANT_HAS) == set(" _.:/=+-@") - {"-"}
