@@ -89,9 +89,29 @@ def _tenancy(scale: Scale) -> Results:
     return {f"tenancy_{name}": each for name, each in tenancy.costs(**scale.options("commands")).items()}
 
 
+def _consumers(store: str) -> Measure:
+    def measure(scale: Scale) -> Results:
+        from . import consumers
+
+        return dict(consumers.compared(store, **scale.options("events")))
+
+    return measure
+
+
+def _latency(road: str) -> Measure:
+    def measure(scale: Scale) -> Results:
+        from . import latency
+
+        return dict(latency.measured(road, **({"commands": scale.size} if scale.size else {})))
+
+    return measure
+
+
 SUITES: dict[str, dict[str, Measure]] = {
     "commands": {"capacity": _capacity, "throughput": _throughput, "handler": _handler},
     "rebuild": {"rebuild": _rebuild, "memory": _rebuild_memory},
     "tenancy": {"tenancy": _tenancy},
+    "consumers": {store: _consumers(store) for store in ("dynamodb", "data_api", "psycopg")},
+    "latency": {road: _latency(road) for road in ("eventbridge", "sns", "sns-fifo", "kinesis")},
     "coldstart": {"imports": _imports, "program": _program, "local_up": _local_up},
 }

@@ -15,6 +15,7 @@ from .handles import (
 )
 from .http_api import HttpApi, HttpApiArgs
 from .projection_pipeline import ProjectionPipeline, ProjectionPipelineArgs
+from .schedules import ServiceSchedule
 from .scope import Operations
 from .sql_store import SqlStore, SqlStoreArgs
 
@@ -35,6 +36,7 @@ __all__ = [
     "ProjectionPipeline",
     "ProjectionPipelineArgs",
     "Queries",
+    "ServiceSchedule",
     "SqlConnection",
     "SqlStore",
     "SqlStoreArgs",

@@ -45,6 +45,21 @@ def secrets(handle: Handle) -> Variables:
     return {"FOLDSTACK_SECRETS": pulumi.Output.json_dumps(handle["secrets"], sort_keys=True)}
 
 
+def timers(handle: Handle) -> Variables:
+    """To keep commands for later."""
+    return {"FOLDSTACK_TIMERS": pulumi.Output.json_dumps(_timers(handle), sort_keys=True)}
+
+
+def schedules(names: Sequence[str]) -> Variables:
+    """To know the schedules that are fired."""
+    return {"FOLDSTACK_SCHEDULES": ",".join(sorted(names))}
+
+
+def dead_letters(queue_url: pulumi.Input[str]) -> Variables:
+    """To give up at once what is not worth another try."""
+    return {"FOLDSTACK_DEAD_LETTERS": queue_url}
+
+
 def views(store: Handle, queries: Sequence[Handle], silos: Sequence[Handle] = ()) -> Variables:
     """To read the views of a store, beside those of its silos; no two of one name, and all in DynamoDB or one
     database."""
@@ -53,10 +68,10 @@ def views(store: Handle, queries: Sequence[Handle], silos: Sequence[Handle] = ()
     return {"FOLDSTACK_VIEW_TABLES": merged["tables"], "FOLDSTACK_SQL": merged["sql"]}
 
 
-def silos(store: Handle, silos: Sequence[Handle], queries: Sequence[Handle] | None, *, ids: bool) -> Variables:
+def silos(store: Handle, silos: Sequence[Handle], queries: Sequence[Handle] | None, *, executing: bool) -> Variables:
     """To serve tenants from stores of their own: what is told of the store that others share, for each of them;
-    without `queries`, nothing of views."""
-    told = [_told(each, ids) for each in (store, *silos)]
+    without `queries`, nothing of views, and unless it is `executing`, nothing that only commands need."""
+    told = [_told(each, executing) for each in (store, *silos)]
     known = pulumi.Output.all(pulumi.Output.all(*told), *(queries or []))
     siloed = known.apply(lambda all_: _siloed(all_[0], None if queries is None else all_[1:]))
     return {"FOLDSTACK_SILOS": siloed}
@@ -89,6 +104,12 @@ def feeding_effects(queue_url: pulumi.Input[str], types: Sequence[str]) -> Varia
     return {"FOLDSTACK_EFFECTS_QUEUE": queue_url, **({"FOLDSTACK_EFFECT_TYPES": ",".join(types)} if types else {})}
 
 
+def draining(queue_url: pulumi.Input[str], attempts: int, hidden_seconds: int) -> Variables:
+    """To have what failed given out again soon, and to know the last time."""
+    queue = {"url": queue_url, "attempts": attempts, "hidden_seconds": hidden_seconds}
+    return {"FOLDSTACK_QUEUE": pulumi.Output.json_dumps(queue, sort_keys=True)}
+
+
 def parking(queue_url: pulumi.Input[str]) -> Variables:
     """To park what needs a person."""
     return {"FOLDSTACK_PARKED_QUEUE": queue_url}
@@ -112,7 +133,16 @@ def with_own(handle: Handle, variables: Variables) -> pulumi.Output[dict[str, st
     )
 
 
-def _told(commands: Handle, ids: bool) -> dict[str, Any]:
+def _timers(handle: Handle) -> dict[str, pulumi.Input[str]]:
+    return {
+        "group": handle["timers_group_name"],
+        "role": handle["timers_role_arn"],
+        "queue": handle["queue_arn"],
+        "dead_letters": handle["dead_letters_arn"],
+    }
+
+
+def _told(commands: Handle, executing: bool) -> dict[str, Any]:
     domain = commands["domain"]
     told = {
         "silo": domain["silo"],
@@ -120,7 +150,7 @@ def _told(commands: Handle, ids: bool) -> dict[str, Any]:
         "COMMIT_TABLE": commands["commit_table_name"],
         "BODIES_BUCKET": commands["bodies_bucket_name"],
     }
-    return {**told, "ID_TABLE": commands["id_table_name"]} if ids else told
+    return {**told, "ID_TABLE": commands["id_table_name"], "TIMERS": _timers(commands)} if executing else told
 
 
 def _siloed(told: Sequence[Any], queries: Sequence[Any] | None) -> str:

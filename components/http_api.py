@@ -1,5 +1,6 @@
 """HttpApi: commands and queries over HTTP, through one router function or two."""
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -118,16 +119,16 @@ class _Routers:
     reserved_concurrency: int | None
 
     def for_all(self) -> Function:
-        variables = {**self._command_variables(), **self._view_variables(), **self._silos(ids=True, views=True)}
+        variables = {**self._command_variables(), **self._view_variables(), **self._silos(executing=True, views=True)}
         rights = [permissions.execute_commands, self._rows]
-        return self._router("router", "all", variables, [*self._secrets(), *self._views()], rights)
+        return self._router("router", "all", variables, [*self._reactions(), *self._views()], rights)
 
     def for_commands(self) -> Function:
-        variables = {**self._command_variables(), **self._silos(ids=True, views=False)}
-        return self._router("commands", "commands", variables, self._secrets(), [permissions.execute_commands])
+        variables = {**self._command_variables(), **self._silos(executing=True, views=False)}
+        return self._router("commands", "commands", variables, self._reactions(), [permissions.execute_commands])
 
     def for_queries(self) -> Function:
-        silos = self._silos(ids=False, views=True)
+        silos = self._silos(executing=False, views=True)
         variables = {**environment.commits(self.commands), **self._view_variables(), **silos}
         return self._router("queries", "queries", variables, self._views(), [permissions.query_commits, self._rows])
 
@@ -161,20 +162,24 @@ class _Routers:
         return {
             **environment.commands(self.commands),
             **environment.secrets(self.commands),
+            **environment.timers(self.commands),
             **environment.inline_effects(self.inline_seconds),
         }
 
     def _view_variables(self) -> environment.Variables:
         return environment.views(self.commands, self.queries, self.silos)
 
-    def _silos(self, *, ids: bool, views: bool) -> environment.Variables:
-        return environment.silos(self.commands, self.silos, self.queries if views else None, ids=ids)
+    def _silos(self, *, executing: bool, views: bool) -> environment.Variables:
+        queries = self.queries if views else None
+        return environment.silos(self.commands, self.silos, queries, executing=executing)
 
     def _rows(self, store: Handle) -> list[permissions.Statement]:
         return permissions.read_views(self.queries, store)
 
-    def _secrets(self) -> list[permissions.Statement]:
-        return permissions.read_secrets(self.commands)
+    def _reactions(self) -> list[permissions.Statement]:
+        """What is no tenant's, or carries a tenant in its content."""
+        timers = [permissions.set_timers(each, number) for number, each in enumerate([self.commands, *self.silos])]
+        return [*permissions.read_secrets(self.commands), *itertools.chain.from_iterable(timers)]
 
     def _views(self) -> list[permissions.Statement]:
         """What is no tenant's, or is behind row-level security."""

@@ -32,8 +32,10 @@ def policy(*statements: Statement) -> pulumi.Output[str]:
     return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": some}, sort_keys=True)
 
 
-def trusted_by(service: str, account: pulumi.Input[str] | None = None) -> pulumi.Output[str]:
-    """A trust policy for one AWS service, on behalf of `account` where the service says so."""
+def trusted_by(
+    service: str, account: pulumi.Input[str] | None = None, source_arn: pulumi.Input[str] | None = None
+) -> pulumi.Output[str]:
+    """A trust policy for one AWS service, on behalf of `account` and of one resource where the service says so."""
     statement: Statement = {
         "Effect": "Allow",
         "Action": "sts:AssumeRole",
@@ -41,6 +43,8 @@ def trusted_by(service: str, account: pulumi.Input[str] | None = None) -> pulumi
     }
     if account is not None:
         statement["Condition"] = {"StringEquals": {"aws:SourceAccount": account}}
+    if source_arn is not None:
+        statement["Condition"] = {**statement.get("Condition", {}), "ArnEquals": {"aws:SourceArn": source_arn}}
     return policy(statement)
 
 
@@ -146,8 +150,9 @@ def sweep_commits(events: Handle) -> list[Statement]:
 
 
 def write_views(queries: Handle) -> list[Statement]:
-    """Read and write rows of views, one by one or in transactions, and scan them for the sweep."""
-    actions = ["DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem"]
+    """Read and write rows of views, one by one, in batches or in transactions, and scan them for the sweep."""
+    actions = ["BatchGetItem", "DeleteItem", "GetItem", "PartiQLInsert", "PartiQLUpdate"]
+    actions += ["PutItem", "Query", "Scan", "UpdateItem"]
     return [_allow("WriteViews", [f"dynamodb:{each}" for each in actions], _values(queries["view_table_arns"]))]
 
 
@@ -179,6 +184,21 @@ def set_logins(*secret_arns: pulumi.Input[str]) -> list[Statement]:
 def read_secrets(commands: Handle) -> list[Statement]:
     """Read the service's secrets."""
     return [_allow("ReadSecrets", ["secretsmanager:GetSecretValue"], _values(commands["secrets"]))]
+
+
+def set_timers(commands: Handle, number: int = 0) -> list[Statement]:
+    """Make schedules in the service's group, which send what they keep as its one role; `number` tells several services
+    apart in one policy."""
+    schedules = pulumi.Output.from_input(commands["timers_group_arn"]).apply(
+        lambda arn: arn.replace(":schedule-group/", ":schedule/") + "/*"
+    )
+    return [
+        _allow(f"SetTimers{number or ''}", ["scheduler:CreateSchedule"], schedules),
+        {
+            **_allow(f"FireAs{number or ''}", ["iam:PassRole"], commands["timers_role_arn"]),
+            "Condition": {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}},
+        },
+    ]
 
 
 def read_stream(stream_arn: pulumi.Input[str]) -> list[Statement]:

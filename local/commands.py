@@ -20,7 +20,7 @@ from .control import Control, ControlError
 from .display import DeployDisplay, ended, show_outputs, show_status
 from .errors import explain
 from .home_data import KEPT, holds_data, lock, remove_data
-from .operations import events, projections, restore
+from .operations import events, projections, restore, sagas
 from .private_files import HOME, private_directory, private_log
 from .running import Running
 from .stack_files import StackFileError, read_stack_files
@@ -33,6 +33,7 @@ local = typer.Typer(help="The laptop cloud: a Pulumi program, run whole on this 
 app.add_typer(local, name="local")
 app.add_typer(events.app, name="events")
 app.add_typer(projections.app, name="projection")
+app.add_typer(sagas.app, name="saga")
 app.command()(restore.restore)
 
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)

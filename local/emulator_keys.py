@@ -1,4 +1,4 @@
-"""The partition keys that a DynamoDB request names: what `dynamodb:LeadingKeys` is judged on.
+"""What a DynamoDB request names: partition keys, which `dynamodb:LeadingKeys` is judged on, and PartiQL's tables.
 
 Runs inside the emulator's process, where ministack's tables are at hand.
 """
@@ -17,9 +17,9 @@ def keys_by_table(request: dict) -> dict[str, list[str]]:
 
     A request in several forms at once, which no SDK sends, is judged in each of them.
     """
-    if "Statement" in request or "TransactStatements" in request or "Statements" in request:
-        return {"*": [_UNREADABLE]}  # PartiQL is checked on "*"
     keys: dict[str, list[str]] = {}
+    if stated := statements(request):
+        keys = {table: [_UNREADABLE] for table in ("*", *(table for _, table in stated))}
     for name, operation in _operations(request):
         partition = _partition_key(name, None)
         items = [operation[each] for each in ("Key", "Item") if each in operation] or [{}]
@@ -42,6 +42,24 @@ def _operations(request: dict) -> Iterator[tuple[str, dict]]:
             yield from ((table_name(name), operation) for entry in wanted for operation in entry.values())
     if "Key" in request or "Item" in request:
         yield table_name(request.get("TableName")), request
+
+
+def statements(request: dict) -> list[tuple[str, str]]:
+    """For each statement of PartiQL what it does (Insert, Update, Delete, Select) and its table, "" and "*" where that
+    can't be read."""
+    from ministack.services import dynamodb
+
+    found = request.get("Statements") or request.get("TransactStatements") or []
+    if "Statement" in request:
+        found = [request]
+    stated = []
+    for each in found:
+        try:
+            parsed = dynamodb._parse_partiql(each["Statement"], each.get("Parameters", []))
+            stated.append((parsed["op"].capitalize(), table_name(parsed["table"])))
+        except (ValueError, LookupError, TypeError):
+            stated.append(("", "*"))
+    return stated
 
 
 def _queried_key(request: dict) -> str:

@@ -20,7 +20,7 @@ from contextvars import ContextVar
 from typing import Any
 from xml.sax.saxutils import escape
 
-from .emulator_keys import keys_by_table, table_name
+from .emulator_keys import keys_by_table, statements, table_name
 
 PINNED = "1.5.33"
 
@@ -104,6 +104,23 @@ def leading_keys() -> None:
 
     iam_actions.dynamodb_service_context = service_context
     iam_evaluator._resolve_condition_key = resolve_condition_key
+
+
+def partiql() -> None:
+    """A batch of PartiQL is no action of its own: each statement is allowed, or not, by what it does to its table."""
+    from ministack.core import iam_actions
+
+    original = iam_actions.dynamodb_transaction_checks
+
+    def checks(iam_action: str, body: bytes, region: str, account: str) -> list[tuple[str, str]]:
+        stated = statements(_json(body))
+        if not stated:
+            return original(iam_action, body, region, account)
+        return [
+            (f"dynamodb:PartiQL{what}", f"arn:aws:dynamodb:{region}:{account}:table/{table}") for what, table in stated
+        ]
+
+    iam_actions.dynamodb_transaction_checks = checks
 
 
 def policy_variables() -> None:
@@ -207,14 +224,27 @@ def stream_records() -> None:
 
 def data_api() -> None:
     """The RDS Data API runs its statements on the laptop's own PostgreSQL."""
-    # By path: this interpreter is isolated, and has no folder of its own to import from.
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "emulator_data_api.py")
-    spec = importlib.util.spec_from_file_location("emulator_data_api", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.apply()
+    _beside("emulator_data_api").apply()
+
+
+def schedule_arn() -> None:
+    """A schedule is a resource of its group: the policy is checked on its whole name."""
+    _beside("emulator_scheduler").names()
+
+
+def pass_role() -> None:
+    """A role is given to a schedule by those alone who may pass it."""
+    _beside("emulator_scheduler").passed_roles()
+
+
+def service_roles() -> None:
+    """The laptop plays the services: it may assume a role that is for one resource of theirs."""
+    _beside("emulator_scheduler").service_roles()
+
+
+def schedules() -> None:
+    """Schedules are listed whole, page by page, and fired by the laptop."""
+    _beside("emulator_scheduler").lists()
 
 
 PATCHES: dict[str, Callable[[], None]] = {
@@ -223,10 +253,15 @@ PATCHES: dict[str, Callable[[], None]] = {
     "batches": batches,
     "secure-transport": secure_transport,
     "leading-keys": leading_keys,
+    "partiql": partiql,
     "policy-variables": policy_variables,
     "session-tags": session_tags,
     "stream-records": stream_records,
     "data-api": data_api,
+    "schedule-arn": schedule_arn,
+    "pass-role": pass_role,
+    "service-roles": service_roles,
+    "schedules": schedules,
 }
 
 
@@ -242,6 +277,17 @@ def apply(names: list[str]) -> None:
         if name not in PATCHES:
             raise SystemExit(f"no patch is called {name!r}; there are {', '.join(PATCHES)}")
         PATCHES[name]()
+
+
+def _beside(name: str) -> Any:
+    """A module in this file's folder, by its path: this interpreter is isolated, and imports nothing from there."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _json(body: bytes) -> dict:

@@ -14,9 +14,13 @@ from .kernel.keys import ID_PATTERN, Tenant
 from .kernel.messages import Command, Event, State
 from .kernel.problem import problem
 from .kernel.projection import EventMeta, Projection
-from .kernel.reaction import OutcomePending, ReactionContext, Reactions
+from .kernel.reaction import Later, OutcomePending, ReactionContext, Reactions
 from .kernel.request import CommandRequest, QueryRequest
+from .kernel.saga import Saga
+from .kernel.saga_messages import CancelSaga, SagaRetried, SagaStepSkipped, SagaStuck
+from .kernel.saga_progress import SagaProgress
 from .kernel.scenario import given
+from .kernel.schedule import Schedules, Tick
 from .kernel.service import Service, Settings
 
 __all__ = [
@@ -25,6 +29,7 @@ __all__ = [
     "Answer",
     "Api",
     "Body",
+    "CancelSaga",
     "Command",
     "CommandRequest",
     "Committed",
@@ -34,6 +39,7 @@ __all__ = [
     "EventMeta",
     "FoldstackError",
     "InvalidValue",
+    "Later",
     "OutcomePending",
     "Projection",
     "QueryParameters",
@@ -41,10 +47,17 @@ __all__ = [
     "ReactionContext",
     "Reactions",
     "Rejection",
+    "Saga",
+    "SagaProgress",
+    "SagaRetried",
+    "SagaStepSkipped",
+    "SagaStuck",
+    "Schedules",
     "Service",
     "Settings",
     "State",
     "Tenant",
+    "Tick",
     "derived_id",
     "given",
     "problem",

@@ -1,5 +1,6 @@
 """Variables: what components set is what the runtime reads. Not proven here: that each function has all it needs."""
 
+import json
 from collections import UserDict
 
 import pytest
@@ -11,7 +12,7 @@ from tests.graph.support import functions, shop
 
 VARIANTS = {"one router": {}, "split": {"splitRouter": True}, **{road: {"road": road} for road in NAMES[1:]}}
 FED_BY_THE_RELAY = {"FOLDSTACK_EFFECTS_QUEUE", "FOLDSTACK_EFFECT_TYPES"}
-SILOS = "FOLDSTACK_SILOS"  # the shop has none: see test_silos
+NOT_THE_SHOPS = {"FOLDSTACK_SCHEDULES", "FOLDSTACK_SILOS"}  # it has none of either: see test_schedules, test_silos
 
 
 @pytest.fixture(params=VARIANTS)
@@ -49,8 +50,8 @@ def read_by_the_runtime():
 
 def test_what_is_set_is_what_is_read(request, every_function):
     given = {name for each in every_function for name in variables(each) if name.startswith("FOLDSTACK_")}
-    unset = {SILOS} if request.node.callspec.params["every_function"] == "kinesis" else FED_BY_THE_RELAY | {SILOS}
-    assert given == read_by_the_runtime() - unset
+    unset = set() if request.node.callspec.params["every_function"] == "kinesis" else FED_BY_THE_RELAY
+    assert given == read_by_the_runtime() - unset - NOT_THE_SHOPS
 
 
 def test_the_runtime_accepts_the_values(every_function):
@@ -62,6 +63,17 @@ def test_the_runtime_accepts_the_values(every_function):
         assert environment.variables["POWERTOOLS_SERVICE_NAME"] == "shop"
         assert environment.variables["POWERTOOLS_LOG_LEVEL"] == "INFO"
         assert environment.variables["RESERVATION_MINUTES"] == "15"
+
+
+def test_what_drains_a_queue_is_told_which_and_how_often_it_may_fail():
+    graph = shop("dev", effectAttempts=7)
+    told = {each.name: Environment.read(variables(each)).queue for each in functions(graph)}
+    attempts = {"shop-commands": 18, "shop-effects": 7, "shop-views-projector": 18}
+    assert {name: queue.attempts for name, queue in told.items() if queue} == attempts
+    for name in attempts:
+        queue = graph.one("aws:sqs/queue:Queue", f"{name}-queue")
+        assert json.loads(queue.inputs["redrivePolicy"])["maxReceiveCount"] == attempts[name]
+        assert (told[name].url, told[name].hidden_seconds) == (queue.outputs["url"], 360)
 
 
 def test_variables_fit_into_a_function(every_function):
@@ -77,15 +89,18 @@ def test_a_function_is_told_only_of_what_it_may_touch():
     door = {"FOLDSTACK_ROUTES", "FOLDSTACK_ANONYMOUS"}
     tenants = {"FOLDSTACK_TENANT_ROLE"}
     commands = store | tenants | {"FOLDSTACK_ID_TABLE"}
-    requests = commands | door | {"FOLDSTACK_SECRETS", "FOLDSTACK_INLINE_SECONDS"}
+    reactions = {"FOLDSTACK_SECRETS", "FOLDSTACK_TIMERS"}
+    requests = commands | door | reactions | {"FOLDSTACK_INLINE_SECONDS"}
+    queue = {"FOLDSTACK_QUEUE"}
+    views = {"FOLDSTACK_VIEW_TABLES"}
     assert told == {
-        "shop-commands": commands,
+        "shop-commands": commands | queue,
         "shop-relay": everyone | {"FOLDSTACK_ROAD", "FOLDSTACK_PARKED_QUEUE"},
-        "shop-effects": commands | {"FOLDSTACK_SECRETS"},
-        "shop-views-projector": store | {"FOLDSTACK_VIEW_TABLES", "FOLDSTACK_PARKED_QUEUE", "FOLDSTACK_CONSUMER"},
-        "shop-api-router": requests | {"FOLDSTACK_VIEW_TABLES"},
+        "shop-effects": commands | reactions | queue | {"FOLDSTACK_DEAD_LETTERS"},
+        "shop-views-projector": store | views | queue | {"FOLDSTACK_PARKED_QUEUE", "FOLDSTACK_CONSUMER"},
+        "shop-api-router": requests | views,
         "shop-api-commands": requests,
-        "shop-api-queries": store | tenants | door | {"FOLDSTACK_VIEW_TABLES"},
+        "shop-api-queries": store | tenants | door | views,
     }
 
 
@@ -102,7 +117,7 @@ def test_with_views_in_postgresql_those_who_use_them_are_told_where():
     secrets = {each.name: each.outputs["arn"] for each in both[0].of("aws:secretsmanager/secret:Secret")}
     for connection in sql.values():
         assert connection[:1] == (cluster.outputs["arn"],)
-        assert connection[2:] == ("foldstack", ("products", "purchases"))
+        assert connection[2:] == ("foldstack", ("checkout", "products", "purchases"))
     assert sql["shop-views-projector"].secret == secrets["shop-sql-secret-projector"]
     assert sql["shop-api-router"].secret == sql["shop-api-queries"].secret == secrets["shop-sql-secret-reader"]
     assert sql["shop-views-migrate"].secret == cluster.outputs["masterUserSecrets"][0]["secretArn"]

@@ -25,7 +25,8 @@ APPEND = {"dynamodb:PutItem": {"shop-commits"}, "dynamodb:Query": {"shop-commits
 REMEMBER = {"dynamodb:BatchWriteItem": {"shop-ids"}, "dynamodb:GetItem": {"shop-ids"}, "dynamodb:PutItem": {"shop-ids"}}
 BODIES = {"s3:GetObject": {"shop-bodies/TENANT/*"}, "s3:PutObject": {"shop-bodies/TENANT/*"}}
 SECRETS = {"secretsmanager:GetSecretValue": {"shop-secret-paymentProviderKey"}}
-VIEWS = {"shop-views-view-products", "shop-views-view-purchases"}
+TIMERS = {"scheduler:CreateSchedule": {"shop-timers schedules/*"}, "iam:PassRole": {"shop-timers-role"}}
+VIEWS = {"shop-views-view-checkout", "shop-views-view-products", "shop-views-view-purchases"}
 READ_VIEWS = {"dynamodb:GetItem": VIEWS, "dynamodb:Query": VIEWS}
 GENERATIONS = {"dynamodb:GetItem": VIEWS}
 READ_STORE = {"dynamodb:Query": {"shop-commits"}, "s3:GetObject": {"shop-bodies/*"}}
@@ -62,7 +63,12 @@ def everyone(function):
 
 GRANTS = {
     "shop-commands": consume("shop-commands-queue"),
-    "shop-effects": together(SECRETS, consume("shop-effects-queue")),
+    "shop-effects": together(
+        SECRETS,
+        TIMERS,
+        consume("shop-effects-queue"),
+        {"sqs:SendMessage": {"shop-effects-dead-letters"}},
+    ),
     "shop-relay": {
         "dynamodb:DescribeStream": {"shop-commits stream"},
         "dynamodb:GetRecords": {"shop-commits stream"},
@@ -76,10 +82,11 @@ GRANTS = {
         READ_STORE,
         {"dynamodb:Scan": {"shop-commits"}},
         {f"dynamodb:{action}": VIEWS for action in ("DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem")},
+        {f"dynamodb:{action}": VIEWS for action in ("BatchGetItem", "PartiQLInsert", "PartiQLUpdate")},
         {"sqs:SendMessage": {"shop-views-parked"}},
     ),
-    "shop-api-router": together(SECRETS, GENERATIONS),
-    "shop-api-commands": SECRETS,
+    "shop-api-router": together(SECRETS, TIMERS, GENERATIONS),
+    "shop-api-commands": together(SECRETS, TIMERS),
     "shop-api-queries": GENERATIONS,
 }
 FOR_TENANTS = {
@@ -143,7 +150,7 @@ WITH_POSTGRES = {
         login("shop-sql-cluster master secret"),
         {"secretsmanager:GetSecretValue": LOGINS, "secretsmanager:PutSecretValue": LOGINS},
     ),
-    "shop-api-router": together(SECRETS, READ_DATABASE),
+    "shop-api-router": together(SECRETS, TIMERS, READ_DATABASE),
     "shop-api-queries": READ_DATABASE,
 }
 FOR_TENANTS_WITH_POSTGRES = {
@@ -183,6 +190,23 @@ def test_the_sweep_may_invoke_the_projector_and_nothing_else():
         "lambda:InvokeFunction": {"shop-views-projector"},
         "sqs:SendMessage": {"shop-views-sweep-dead-letters"},
     }
+
+
+def test_timers_may_send_commands_and_nothing_else(graph):
+    (role,) = [each for each in graph.of("aws:iam/role:Role") if each.name == "shop-timers-role"]
+    assert grants(graph, role) == {"sqs:SendMessage": {"shop-commands-queue", "shop-commands-dead-letters"}}
+
+
+def test_a_role_is_passed_to_scheduler_alone(graph):
+    passed = [
+        statement
+        for role in graph.of("aws:iam/role:Role")
+        for statement in statements_of(graph, role)
+        if "iam:PassRole" in actions_of(statement)
+    ]
+    assert len(passed) >= 2
+    for statement in passed:
+        assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
 
 
 def test_the_privilege_rule(graph):
@@ -266,8 +290,11 @@ def test_each_role_trusts_one_service(graph):
         assert statement["Action"] == "sts:AssumeRole"
         assert statement["Principal"].keys() == {"Service"}
         trusted[role.name] = (statement["Principal"]["Service"], statement.get("Condition"))
-    scheduler = trusted.pop("shop-views-sweep-role")
-    assert scheduler == ("scheduler.amazonaws.com", {"StringEquals": {"aws:SourceAccount": "123456789012"}})
+    mine = {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    assert trusted.pop("shop-views-sweep-role") == ("scheduler.amazonaws.com", mine)
+    group = graph.one("aws:scheduler/scheduleGroup:ScheduleGroup").outputs["arn"]
+    timers = {**mine, "ArnEquals": {"aws:SourceArn": group}}
+    assert trusted.pop("shop-timers-role") == ("scheduler.amazonaws.com", timers)
     assert set(map(str, trusted.values())) == {str(("lambda.amazonaws.com", None))}
 
 
@@ -289,6 +316,9 @@ def described(graph, arn):
     for cluster in graph.of("aws:rds/cluster:Cluster"):
         if arn == cluster.outputs["masterUserSecrets"][0]["secretArn"]:
             return f"{cluster.name} master secret"
+    if ":schedule/" in arn:
+        whole = arn.replace(":schedule/", ":schedule-group/").removesuffix("/*")
+        return f"{by_arn(graph, whole).name} schedules/*"
     for ending in ("/aws/lambda/*", f"/{TENANT}/*", "/*", ":*", ""):
         whole = arn.removesuffix(ending)
         if arn.endswith(ending) and any(

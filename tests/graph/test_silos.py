@@ -132,6 +132,9 @@ def test_a_door_is_told_where_each_tenant_is(graph):
         assert big.silos == {}
         if function.name != "door-queries":
             assert big.id_table == tables["big-ids"]
+            group = graph.one("aws:scheduler/scheduleGroup:ScheduleGroup", "big-timers")
+            assert big.timers.group == group.outputs["name"] != environment.timers.group
+            assert f"{group.name} schedules/*" in reached(graph, role_of(graph, function))
         if function.name != "door-commands":
             assert environment.view_tables == {"rows": tables["views-view-rows"]}
             assert big.view_tables == {"rows": tables["big-views-view-rows"]}
@@ -156,10 +159,14 @@ def test_several_silos_fit_a_role_and_an_environment():
         HttpApi("door", {"commands": shared, "silos": silos, "queries": queries, "anonymous": True})
 
     graph = deploy(run)
-    policy = graph.one("aws:iam/rolePolicy:RolePolicy", "door-router-tenant-policy").inputs["policy"]
-    assert len(json.dumps(json.loads(policy), separators=(",", ":"))) < 10_240
+    for name in ("door-router-tenant-policy", "door-router-policy"):
+        policy = graph.one("aws:iam/rolePolicy:RolePolicy", name).inputs["policy"]
+        assert len(json.dumps(json.loads(policy), separators=(",", ":"))) < 10_240
     variables = graph.one(FUNCTION, "door-router").inputs["environment"]["variables"]
     assert sum(len(name) + len(value) for name, value in variables.items()) < 4096
+
+
+NO_VIEWS = {"queries": lambda shared, big: []}
 
 
 @pytest.mark.parametrize(
@@ -169,8 +176,14 @@ def test_several_silos_fit_a_role_and_an_environment():
             {"silos": lambda shared, big: [big.commands, big.commands]},
             "is of the silo of big-corp, for the second time",
         ),
-        ({"silos": lambda shared, big: [shared.commands]}, "is of no silo: give each tenant's service once"),
-        ({"commands": lambda shared, big: big.commands}, "of the silo of big-corp, and would be everybody's"),
+        (
+            {"silos": lambda shared, big: [shared.commands], **NO_VIEWS},
+            "is of no silo: give each tenant's service once",
+        ),
+        (
+            {"commands": lambda shared, big: big.commands, **NO_VIEWS},
+            "of the silo of big-corp, and would be everybody's",
+        ),
         ({"silos": lambda shared, big: []}, "the views rows are of the store"),
     ],
 )

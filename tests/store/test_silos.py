@@ -1,14 +1,17 @@
 """Each request goes to the store of its tenant, and to no other."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from foldstack.aws.environment import Environment
 from foldstack.aws.generations import Generations
-from foldstack.aws.silos import SiloedCommitStore, SiloedGenerations
+from foldstack.aws.silos import SiloedCommitStore, SiloedGenerations, SiloedTimer
+from foldstack.kernel.commit import CommandContext
 from foldstack.kernel.errors import ConfigurationError
 from foldstack.kernel.keys import StreamId, Tenant
 from foldstack.kernel.store import IdRow, MemoryCommitStore
+from foldstack.kernel.timer import MemoryTimer
 
 from .domain import OpenShelf, shelf
 from .support import Sandbox
@@ -38,6 +41,16 @@ def test_ids_are_kept_in_the_store_of_their_tenant():
     for n, (stream, mine, other) in enumerate(zip(streams, (big, shared, big), (shared, big, shared), strict=True)):
         assert store.find_id(stream, f"c{n}") == mine.find_id(stream, f"c{n}") is not None
         assert other.find_id(stream, f"c{n}") is None
+
+
+def test_what_is_due_later_is_kept_with_the_functions_of_its_tenants_store():
+    shared, big = MemoryTimer(), MemoryTimer()
+    timer = SiloedTimer(shared, {BIG: big})
+    at = datetime(2026, 11, 20, tzinfo=UTC)
+    for n, tenant in enumerate((BIG, ACME, NEAR)):
+        timer.set(at, tenant, OpenShelf(shelf="one", units=1), CommandContext(f"c{n}", "h"))
+    assert {each.tenant for each in big.waiting.values()} == {BIG}
+    assert {each.tenant for each in shared.waiting.values()} == {ACME, NEAR}
 
 
 def test_pointers_are_looked_up_where_the_tenants_views_are():

@@ -1,10 +1,13 @@
 """Tenants in stores of their own: which store a request is for, and nothing else, is decided here."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from ..kernel.commit import Commit
+from ..kernel.commit import CommandContext, Commit
 from ..kernel.keys import StreamId, Tenant
+from ..kernel.messages import Command
 from ..kernel.store import CommitStore, IdRow, Page
+from ..kernel.timer import Timer
 from .generations import Generations
 
 
@@ -36,6 +39,17 @@ class SiloedCommitStore:
 
     def _of(self, tenant: Tenant) -> CommitStore:
         return self._silos.get(tenant, self._shared)
+
+
+class SiloedTimer:
+    """See `Timer`. What is due is executed by the functions of the tenant's own store."""
+
+    def __init__(self, shared: Timer, silos: Mapping[str, Timer]) -> None:
+        self._shared = shared
+        self._silos = silos
+
+    def set(self, at: datetime, tenant: Tenant, command: Command, context: CommandContext) -> None:
+        self._silos.get(tenant, self._shared).set(at, tenant, command, context)
 
 
 class SiloedGenerations:
