@@ -7,7 +7,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from . import domain_source, environment, permissions, roads, storage
+from . import domain_source, environment, permissions, personal_keys, roads, storage
 from .arguments import NAME, Arguments
 from .consumer_queue import ConsumerQueue, waiting_queue
 from .domain_source import DomainSource
@@ -48,6 +48,8 @@ class EventSourcedServiceArgs(TypedDict):
     """Stored event types that effects answer, default all: fewer types, fewer invocations."""
     effect_delay_seconds: NotRequired[int]
     """How long a request may drive an effect before the queue does, 0 to 900, default 15."""
+    personal: NotRequired[bool]
+    """Whether the domain has personal fields, default false: their keys get a table and a KMS key, $1 a month."""
     store_epoch: NotRequired[int]
     """The epoch of the store, default 1; raise it after a restore."""
     target: NotRequired[str]
@@ -82,11 +84,12 @@ class EventSourcedService(pulumi.ComponentResource):
         retention_hours = arguments.integer("retention_hours", 24, 8760, 24)
         effect_types = arguments.names("effect_types", EVENT_TYPE, "a stored event type", [])
         effect_delay = arguments.integer("effect_delay_seconds", 0, 900, 15)
+        personal = arguments.flag("personal", False)
         epoch = arguments.integer("store_epoch", 1, 2**31 - 1, 1)
         source = domain_source.source(arguments)
         _check_environment(arguments, args)
         arguments.check()
-        built = source.build()
+        built = source.build(personal)
 
         super().__init__("foldstack:index:EventSourcedService", name, _recorded(args), opts)
         scope = operations.scope(self, name, service)
@@ -95,6 +98,7 @@ class EventSourcedService(pulumi.ComponentResource):
         ids = storage.table(scope, "ids", storage.ID_KEYS, expires="ttl")
         bodies = storage.bucket(scope, "bodies", versioned=True)
         failures = storage.bucket(scope, "failures", versioned=False, expire_after_days=30)
+        keys = personal_keys.keys(scope) if personal else personal_keys.NONE
         road = roads.build(scope, road_name, shards=shards, retention_hours=retention_hours)
         parked = waiting_queue(scope, "parked", largest_message=LARGEST_MESSAGE)
         secrets = {each: storage.secret(scope, each, value) for each, value in values.items()}
@@ -133,6 +137,7 @@ class EventSourcedService(pulumi.ComponentResource):
             "secrets": {each: made.arn for each, made in secrets.items()},
             "queue_url": commands_queue.url,
             "queue_arn": commands_queue.arn,
+            **keys,
         }
 
         _commands(scope, commands, commands_queue)
@@ -150,6 +155,7 @@ class EventSourcedService(pulumi.ComponentResource):
                 **environment.domain(domain),
                 **environment.commits(events),
                 **publishing,
+                **(environment.erasing(keys, personal_keys.erase_role(scope, keys).arn) if personal else {}),
             }
         }
         self.operated = pulumi.Output.from_input(operated_service)

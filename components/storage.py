@@ -12,9 +12,16 @@ VIEW_KEYS = {"p": "S", "s": "S"}
 
 
 def table(
-    scope: Scope, suffix: str, keys: dict[str, str], *, stream: bool = False, expires: str | None = None
+    scope: Scope,
+    suffix: str,
+    keys: dict[str, str],
+    *,
+    stream: bool = False,
+    expires: str | None = None,
+    recovery_days: int | None = None,
 ) -> aws.dynamodb.Table:
-    """A table on demand. `keys` are its key attributes and types, `expires` the attribute with a time to live."""
+    """A table on demand. `keys` are its key attributes and types, `expires` the attribute with a time to live;
+    `recovery_days` is how far back it can be restored, as far as DynamoDB goes (35) when left out."""
     names = list(keys)
     return aws.dynamodb.Table(
         scope.child(suffix),
@@ -25,7 +32,10 @@ def table(
         stream_enabled=True if stream else None,
         stream_view_type="NEW_IMAGE" if stream else None,
         ttl={"enabled": True, "attribute_name": expires} if expires else None,
-        point_in_time_recovery={"enabled": True},
+        point_in_time_recovery={
+            "enabled": True,
+            **({"recovery_period_in_days": recovery_days} if recovery_days else {}),
+        },
         server_side_encryption={"enabled": True},
         deletion_protection_enabled=scope.keep,
         tags=scope.tags,

@@ -3,6 +3,8 @@
 from foldstack import Aggregate, Command, Event, Projection, Service, State
 """
 
+from typing import TYPE_CHECKING, Any
+
 from .kernel.aggregate import Aggregate
 from .kernel.api import Api, Body, QueryParameters
 from .kernel.decision import Decision, Rejection
@@ -19,6 +21,9 @@ from .kernel.request import CommandRequest, QueryRequest
 from .kernel.scenario import given
 from .kernel.service import Service, Settings
 
+if TYPE_CHECKING:
+    from .kernel.personal import Erased, Personal, erased
+
 __all__ = [
     "ID_PATTERN",
     "Aggregate",
@@ -30,11 +35,13 @@ __all__ = [
     "Committed",
     "Decision",
     "DefinitionError",
+    "Erased",
     "Event",
     "EventMeta",
     "FoldstackError",
     "InvalidValue",
     "OutcomePending",
+    "Personal",
     "Projection",
     "QueryParameters",
     "QueryRequest",
@@ -46,6 +53,16 @@ __all__ = [
     "State",
     "Tenant",
     "derived_id",
+    "erased",
     "given",
     "problem",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """A domain without personal fields does not load what is for them."""
+    if name in ("Erased", "Personal", "erased"):
+        from .kernel import personal
+
+        return getattr(personal, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

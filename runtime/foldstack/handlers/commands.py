@@ -26,7 +26,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}").fullmatch
 log = Logger()
 environment = Environment.read()
 service = domain.load(environment.domain)
-executor = composition.executor(environment)
+executor = composition.executor(environment, service)
 
 
 class CommandDocument(BaseModel):

@@ -14,6 +14,7 @@
     ├── KeyReuse            an idempotency key came back with another request (422)
     ├── PreconditionFailed  If-Match names another version (412)
     ├── OperationRefused    an operator asks for what is not possible as things are
+    ├── SubjectErased       new personal data about somebody who was erased
     └── UndecodableEvent    a stored event that this code can't read: poison for a consumer
 
 A refusal by the domain is none of these: it is a `Rejection`, a value (see `decision.py`).
@@ -99,6 +100,10 @@ class PreconditionFailed(FoldstackError):
 
 class UndecodableEvent(FoldstackError):
     """A stored event of an unknown type or of a schema newer than this code."""
+
+
+class SubjectErased(FoldstackError):
+    """Personal data can't be kept under a subject that was erased."""
 
 
 class OperationRefused(FoldstackError):

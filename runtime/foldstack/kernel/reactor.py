@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .aggregate import Aggregate
 from .commit import CommandContext, Commit, event_id
@@ -17,6 +17,9 @@ from .keys import StreamId
 from .messages import Command, Event
 from .reaction import OutcomePending, Reaction, ReactionContext
 from .service import Service
+
+if TYPE_CHECKING:
+    from .personal import Reading
 
 DEEPEST = 16
 
@@ -76,7 +79,7 @@ class Reactor:
         if depth > DEEPEST:
             raise ReactionLoop(f"{commit.stream.key}@{commit.first}: reactions to reactions, {depth} deep")
         aggregate = self._service.aggregates[commit.stream.category]
-        for id, event in _events(commit, aggregate):
+        for id, event in _events(commit, aggregate, self._executor.reading(aggregate, commit)):
             for reaction in self._service.reactions.to(aggregate, type(event)):
                 for outcome in self._run(reaction, id, event, commit, until, fresh):
                     done.append(Reacted(reaction.name, outcome))
@@ -95,7 +98,8 @@ class Reactor:
         context = ReactionContext(self._now(), left, key, commit.stream.id, str(commit.stream.tenant))
         if reaction.world:
             if not fresh and (earlier := self._executor.find(commit.stream, reaction.of, key)):
-                yield Committed(commit.stream, earlier.first, earlier.next, earlier.result, True, commit=earlier)
+                result = self._executor.result_of(earlier, reaction.of)
+                yield Committed(commit.stream, earlier.first, earlier.next, result, True, commit=earlier)
                 return
             commands: list[Command] = [
                 self._settling(reaction, commit.stream, reaction.function(event, self._world, context))
@@ -131,11 +135,11 @@ class Reactor:
         return command
 
 
-def _events(commit: Commit | Envelope, aggregate: Aggregate) -> Iterator[tuple[str, Event]]:
+def _events(commit: Commit | Envelope, aggregate: Aggregate, reading: "Reading | None") -> Iterator[tuple[str, Event]]:
     """Today's events of a commit, each with an id; those that an upcaster split from one share its version."""
     if commit.stored is None:
         raise ValueError(f"{commit.stream.key}@{commit.first} travels without its events: read it from the store first")
     for stored in commit.stored:
-        for n, event in enumerate(aggregate.upcasters.decode(stored)):
+        for n, event in enumerate(aggregate.upcasters.decode(stored, reading)):
             id = event_id(commit.stream, stored.version)
             yield (id if n == 0 else f"{id}.{n}"), event

@@ -47,6 +47,13 @@ class Service:
         self.commands: dict[str, type[Command]] = {}
         self._check(aggregates, projections)
 
+    @property
+    def personal(self) -> bool:
+        """Whether some of its data is about people: its functions then need their keys."""
+        return any(each.personal for each in self.aggregates.values()) or any(
+            each.reading is not None for each in self.projections.values()
+        )
+
     def aggregate_of(self, command: type[Command]) -> Aggregate:
         try:
             return self._deciders[command]
@@ -70,6 +77,7 @@ class Service:
         for projection in projections:
             if projection.of not in aggregates:
                 raise DefinitionError(f"projection {projection.name} is of an aggregate that {self.name} does not have")
+        _ = [each.personal for each in aggregates], [each.reading for each in projections]
         for reaction in self.reactions.all:
             if reaction.of not in aggregates or reaction.on not in reaction.of.events:
                 raise DefinitionError(f"{reaction.name} answers {reaction.on.__name__}, no event of its aggregate")
