@@ -32,10 +32,7 @@ def table(
         stream_enabled=True if stream else None,
         stream_view_type="NEW_IMAGE" if stream else None,
         ttl={"enabled": True, "attribute_name": expires} if expires else None,
-        point_in_time_recovery={
-            "enabled": True,
-            **({"recovery_period_in_days": recovery_days} if recovery_days else {}),
-        },
+        point_in_time_recovery=_recovery(recovery_days),
         server_side_encryption={"enabled": True},
         deletion_protection_enabled=scope.keep,
         tags=scope.tags,
@@ -107,6 +104,10 @@ def secret(scope: Scope, name: str, value: pulumi.Input[str] | None) -> aws.secr
             opts=scope.options(),
         )
     return made
+
+
+def _recovery(days: int | None) -> aws.dynamodb.TablePointInTimeRecoveryArgsDict:
+    return {"enabled": True} if days is None else {"enabled": True, "recovery_period_in_days": days}
 
 
 def _lifecycle(versioned: bool, expire_after_days: int | None) -> list[aws.s3.BucketLifecycleConfigurationRuleArgsDict]:

@@ -20,7 +20,7 @@ from .control import Control, ControlError
 from .display import DeployDisplay, ended, show_outputs, show_status
 from .errors import explain
 from .home_data import KEPT, holds_data, lock, remove_data
-from .operations import events, projections, restore
+from .operations import erasing, events, projections, restore
 from .private_files import HOME, private_directory, private_log
 from .running import Running
 from .stack_files import StackFileError, read_stack_files
@@ -34,6 +34,7 @@ app.add_typer(local, name="local")
 app.add_typer(events.app, name="events")
 app.add_typer(projections.app, name="projection")
 app.command()(restore.restore)
+app.command()(erasing.erase)
 
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""AES-256-GCM, with a random nonce before each ciphertext. For domains with personal fields only: no other imports it."""
+"""AES-256-GCM, with a random nonce before each ciphertext. Only domains with personal fields import it."""
 
 import os
 

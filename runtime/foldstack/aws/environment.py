@@ -93,11 +93,6 @@ class Environment:
         return self._text("KMS_KEY")
 
     @property
-    def erase_role(self) -> str:
-        """The ARN of the role that may erase them."""
-        return self._text("ERASE_ROLE")
-
-    @property
     def consumer(self) -> str:
         """The name under which events are republished to this function; of none, it takes them all."""
         return self._text("CONSUMER", "")

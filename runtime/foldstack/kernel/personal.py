@@ -105,7 +105,8 @@ def _closed(name: str) -> Callable[..., Any]:
 _OPEN = frozenset(dir(object)) - {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__format__", "__str__"}
 for _type, _like in ((SealedText, str), (SealedDate, date)):
     for _name in set(dir(_like)) - _OPEN - {"__getnewargs__", "min", "max", "resolution"}:
-        setattr(_type, _name, _closed(_name.strip("_")))
+        _refusal = _closed(_name.strip("_"))
+        setattr(_type, _name, _refusal if callable(getattr(_like, _name)) else property(_refusal))
 
 _KINDS: dict[type, tuple[Callable[[], Any], Callable[[str], Any], Callable[[], Any]]] = {
     str: (ErasedText, SealedText, lambda: ErasedText(PERSONAL)),
