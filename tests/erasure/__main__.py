@@ -13,6 +13,7 @@ customers = EventSourcedService(
     {
         "domain": {"path": str(Path(__file__).resolve().parent), "entry": "domain:service"},
         "personal": True,
+        "environment": {"ROUND": config.require("round")},
         "road": config.require("road"),
         "effect_delay_seconds": 1,
         "target": "host",
