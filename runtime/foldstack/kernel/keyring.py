@@ -82,6 +82,7 @@ class Keyring:
         self._life = life
         self.clock = clock
         self._cipher: Cipher | None = None
+        self._own: dict[Tenant, bytes] = {}
         self._known: OrderedDict[tuple[Tenant, str], tuple[bytes | None, float]] = OrderedDict()
 
     def opener(self, tenant: Tenant, *documents: Any) -> "Opener":
@@ -111,11 +112,14 @@ class Keyring:
         subjects = _Subjects()
         about.__pydantic_serializer__.to_python(about, mode="json", context=subjects)
         subjects.check()
-        refs = sorted(reference(tenant, subject) for subject in subjects.found or {NO_SUBJECT})
-        held = self._held(tenant, set(refs), make)
+        if subjects.found:
+            refs = sorted(reference(tenant, subject) for subject in subjects.found)
+            held = self._held(tenant, refs, make)
+            keys = [held.keys.get(ref) for ref in refs]
+        else:
+            keys = [self._tenants_key(tenant, make)]
         digest = text.encode()
-        for ref in refs:
-            key = held.keys.get(ref)
+        for key in keys:
             if key is None:
                 return None
             digest = hmac.digest(hmac.digest(key, b"request hash", "sha256"), digest, "sha256")
@@ -130,6 +134,16 @@ class Keyring:
         if self._cipher is None:
             self._cipher = self._make_cipher()
         return self._cipher
+
+    def _tenants_key(self, tenant: Tenant, make: bool) -> bytes | None:
+        """Nobody erases it: it is kept for the sandbox's life."""
+        if tenant not in self._own:
+            ref = reference(tenant, NO_SUBJECT)
+            key = self._held(tenant, [ref], make).keys.get(ref)
+            if key is None or len(self._own) == _MOST:
+                return key
+            self._own[tenant] = key
+        return self._own[tenant]
 
     def _held(self, tenant: Tenant, refs: Collection[str], make: bool) -> Held:
         now = self.clock()
