@@ -114,6 +114,15 @@ def test_a_warm_sandbox_forgets_within_the_life_of_a_key(sandbox):
     assert sandbox.executor.current(STREAM, customer).state.name == "[erased]"
 
 
+def test_a_sandbox_that_only_read_forgets_as_soon(sandbox):
+    sandbox.done(somebody())
+    cold = sandbox.another()
+    cold.done(Earn(customer_id="c1", points=1), result=None)
+    sandbox.keys.erase(TENANT, "c1")
+    sandbox.clock.pass_by(LIFE)
+    assert cold.executor.current(STREAM, customer).state.name == "[erased]"
+
+
 def test_what_a_sandbox_writes_with_a_key_in_hand_is_lost_with_the_key(sandbox):
     sandbox.done(somebody())
     sandbox.keys.erase(TENANT, "c1")
