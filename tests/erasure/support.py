@@ -11,7 +11,7 @@ from foldstack.kernel.commit import CommandContext
 from foldstack.kernel.decision import Rejection
 from foldstack.kernel.executor import Committed, Executor
 from foldstack.kernel.idempotency import request_hash
-from foldstack.kernel.keyring import Keyring, Keys, MemoryKeys
+from foldstack.kernel.keyring import LIFE, Keyring, Keys, MemoryKeys
 from foldstack.kernel.keys import StreamId, Tenant
 from foldstack.kernel.messages import Command
 from foldstack.kernel.store import CommitStore, MemoryCommitStore
@@ -101,3 +101,9 @@ class Sandbox:
 
 def somebody(id: str = "c1", name: str = "Ada Lovelace", email: str = "ada@example.org", **fields: Any) -> Register:
     return Register(customer_id=id, name=name, email=email, **fields)
+
+
+def erased(sandbox: Sandbox, subject: str = "c1") -> None:
+    """And long enough ago for every sandbox to have noticed."""
+    sandbox.keys.erase(TENANT, subject)
+    sandbox.clock.pass_by(LIFE)

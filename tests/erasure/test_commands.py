@@ -1,18 +1,16 @@
 """Commands on streams with personal fields, before and after erasure."""
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
 import pytest
 from foldstack import Aggregate, DefinitionError, Erased, Event, Personal, Rejection, State
-from foldstack.aws.cipher import AesGcm
 from foldstack.kernel.codec import encode
 from foldstack.kernel.commit import CommandContext, Commit
-from foldstack.kernel.errors import InvalidValue, KeyReuse, StoreTimeout, Unavailable
+from foldstack.kernel.errors import InvalidValue, Unavailable
 from foldstack.kernel.executor import Executor
 from foldstack.kernel.history import history
-from foldstack.kernel.idempotency import request_hash
-from foldstack.kernel.keyring import LIFE, Keyring, reference
+from foldstack.kernel.keyring import LIFE
 from foldstack.kernel.keys import StreamId, Tenant
 from foldstack.kernel.reactor import Reactor
 from foldstack.kernel.snapshot import decode as decode_snapshot
@@ -20,7 +18,7 @@ from foldstack.kernel.store import MemoryCommitStore
 
 from .domain import ChangeEmail, Close, Customer, Earn, Greet, Party, Registered, Send, customer, mail, parcel
 from .domain import service as customers
-from .support import TENANT, Sandbox, somebody
+from .support import TENANT, Sandbox, erased, somebody
 
 PLAIN = (b"Lovelace", b"ada@example.org", b"1990-05-06")
 STREAM = StreamId.of(TENANT, "customer", "c1")
@@ -29,12 +27,6 @@ STREAM = StreamId.of(TENANT, "customer", "c1")
 @pytest.fixture
 def sandbox() -> Sandbox:
     return Sandbox()
-
-
-def erased(sandbox: Sandbox, subject: str = "c1") -> None:
-    """And long enough ago for every sandbox to have noticed."""
-    sandbox.keys.erase(TENANT, subject)
-    sandbox.clock.pass_by(LIFE)
 
 
 def test_nothing_personal_is_at_rest_in_the_clear(sandbox):
@@ -152,57 +144,6 @@ def test_a_state_read_before_erasure_is_read_again_rather_than_refused(sandbox):
     assert answer.result["name"] == "[erased]"
 
 
-def test_a_retry_is_answered_as_it_was_as_far_as_anybody_can_know(sandbox):
-    first = sandbox.done(somebody(), "k1")
-    assert sandbox.done(somebody(), "k1", repeated=True).result == first.result
-    with pytest.raises(KeyReuse):
-        sandbox.do(somebody(email="other@example.org"), "k1")
-    erased(sandbox)
-    for each in (sandbox, sandbox.another()):
-        again = each.done(somebody(), "k1", repeated=True)
-        assert (again.replayed, again.first, again.next) == (True, first.first, first.next)
-        assert again.result == {"customerId": "c1", "name": "[erased]", "email": "[erased]", "erased": False}
-    other = sandbox.done(somebody(email="other@example.org"), "k1", repeated=True)
-    assert other.replayed, "whether it is the same request nobody can tell any more"
-
-
-def test_hashes_of_requests_are_made_with_keys_that_go_with_the_person(sandbox):
-    sandbox.done(somebody(), "k1")
-    (commit,) = sandbox.store.streams()[STREAM.key]
-    body = somebody().model_dump(mode="json")
-    plain = request_hash("POST", "Register", {}, body)
-    assert commit.request_hash.startswith("~")
-    assert plain not in commit.request_hash
-    key = sandbox.keys.kept[TENANT, reference(TENANT, "c1")]
-    assert Sandbox(keys=sandbox.keys).keyring.mac(TENANT, somebody(), plain, make=False) == commit.request_hash[1:]
-    erased(sandbox)
-    assert key not in sandbox.keys.kept.values()
-    assert sandbox.another().keyring.mac(TENANT, somebody(), plain, make=False) is None
-
-
-def test_a_request_about_nobody_in_particular_is_hashed_with_the_tenants_key(sandbox):
-    """Its body may tell of somebody all the same: one request may give several commands."""
-    body = {"customerId": "c1", "email": "ada@example.org"}
-    sandbox.done(Greet(customer_id="c1"), "k1", body=body, aggregate=mail)
-    (commit,) = sandbox.store.streams()["acme#mail#c1"]
-    assert commit.request_hash.startswith("~")
-    assert request_hash("POST", "Greet", {}, body) not in commit.request_hash
-    assert set(sandbox.keys.kept) == {(TENANT, reference(TENANT, ""))}
-    assert sandbox.done(Greet(customer_id="c1"), "k1", body=body, aggregate=mail).replayed
-    with pytest.raises(KeyReuse):
-        sandbox.do(Greet(customer_id="c1"), "k1", body={}, aggregate=mail)
-
-
-def test_a_hash_from_before_the_fields_were_personal_is_still_known(sandbox):
-    plain = Executor(sandbox.store)
-    body = {"customerId": "c1"}
-    context = CommandContext("k1", request_hash("POST", "Greet", {}, body), keyed=True)
-    plain.execute(mail, TENANT, Greet(customer_id="c1"), context)
-    assert sandbox.done(Greet(customer_id="c1"), "k1", body=body, aggregate=mail).replayed
-    with pytest.raises(KeyReuse):
-        sandbox.do(Greet(customer_id="c1"), "k1", body={}, aggregate=mail)
-
-
 def test_of_two_subjects_one_is_erased(sandbox):
     parties = [Party(person=each, street=f"{each} street") for each in ("c1", "c2")]
     sandbox.done(Send(parcel_id="p1", sender=parties[0], recipient=parties[1]), aggregate=parcel)
@@ -253,25 +194,6 @@ def test_a_key_that_is_missing_is_no_erasure(sandbox):
     sandbox.keys.kept.clear()
     with pytest.raises(Unavailable, match="its key is not in the key table"):
         sandbox.another().state("c1")
-
-
-def test_an_outage_of_the_keys_leaves_no_effect(sandbox):
-    class Down:
-        def find(self, tenant: Tenant, refs: Any) -> Any:
-            raise StoreTimeout("no answer")
-
-        make = find
-
-    now = iter(range(1000))
-    executor = Executor(
-        sandbox.store,
-        keyring=Keyring(Down(), AesGcm),
-        clock=lambda: float(next(now)),
-        sleep=lambda seconds: None,
-    )
-    with pytest.raises(Unavailable):
-        executor.execute(customer, TENANT, somebody(), CommandContext("k1"))
-    assert sandbox.store.streams() == {}
 
 
 @pytest.mark.parametrize("subject", ["ada@example.org", "", "a b"])

@@ -130,10 +130,13 @@ class Attempt:
 
     def _own(self, commit: Commit) -> Committed:
         """This command's own commit was in its way: an earlier try of the same put, or a duplicate of the request."""
-        if self.context.keyed:
-            self._check_request(commit.request_hash)
-        self.stream.extend([commit])
-        result = self._result(commit)
+        try:
+            if self.context.keyed:
+                self._check_request(commit.request_hash)
+            self.stream.extend([commit])
+            result = self._result(commit)
+        except (StoreTimeout, StoreThrottled, Contention) as error:
+            raise OutcomeUnknown("the command took effect, and the keys to its answer can't be read now") from error
         return Committed(self.stream.id, commit.first, commit.next, result, True, self.stream.state, commit)
 
     def _check_request(self, request_hash: str) -> None:
@@ -157,7 +160,7 @@ class Attempt:
         self.state_after = stream.aggregate.fold(decision, stream.state)
         result = self.make_result(decision, self.state_after) if self.make_result else None
         self.has_result = result is not None
-        writing = self._writing(decision, result) if self.personal is not None else None
+        self.sealer = writing = self._writing(decision, result) if self.personal is not None else None
         request_hash = self._request_hash() if context.keyed else ""
         snapshot = None
         if stream.snapshot_due():
@@ -198,9 +201,7 @@ class Attempt:
             check_result(stream.aggregate, result)
             known.append(result)
         keyring = self.personal
-        sealer = self._insist(lambda: keyring.sealer(stream.id.tenant, decision, known), effect=False)
-        self.until = sealer.until
-        return sealer
+        return self._insist(lambda: keyring.sealer(stream.id.tenant, decision, known), effect=False)
 
     def _request_hash(self, *, make: bool = True) -> str:
         """As it is kept. In a service with personal fields a request may tell of somebody: the hash is then made with
@@ -237,11 +238,10 @@ class Attempt:
 
     def _committed(self, commit: Commit) -> Committed:
         self.stream.advance(commit, self.state_after, self.prev_after)
-        if self.personal is not None:
-            self.stream.until = min(self.stream.until, self.until)
-        result = (
-            self._result(commit) if self.has_result else None
-        )  # as a retry will be answered it: read back from the body
+        result = commit.result if self.has_result else None  # as a retry will be answered it: read back from the body
+        if self.sealer is not None:  # with the keys at hand: what took effect is not to fail any more
+            self.stream.until = min(self.stream.until, self.sealer.until)
+            result = self.sealer.opener.document(result)
         return Committed(self.stream.id, commit.first, commit.next, result, False, self.stream.state, commit)
 
     def _lost(self, winner: Commit) -> bool:

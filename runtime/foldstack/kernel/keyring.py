@@ -220,6 +220,7 @@ class Sealer:
         self._keys = held.keys
         self._refs = refs
         self.until = held.until
+        self.opener = Opener(cipher, held)
 
     def write(self, plain: Any, subject: Any, where: str) -> Any:
         ref = self._refs[subject]
