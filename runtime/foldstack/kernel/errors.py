@@ -11,6 +11,7 @@
     │   ├── StoreThrottled  the store refused one request: it was not done
     │   ├── ViewBehind      the view can't answer for this token now
     │   └── BrokenChain     a stream's commits do not join; never folded
+    ├── TooManyRequests     the tenant is at its limit; nothing was done (429, Retry-After)
     ├── KeyReuse            an idempotency key came back with another request (422)
     ├── PreconditionFailed  If-Match names another version (412)
     ├── OperationRefused    an operator asks for what is not possible as things are
@@ -80,6 +81,14 @@ class ViewBehind(Unavailable):
 
 class BrokenChain(Unavailable):
     """Consistent reads kept showing commits that do not join."""
+
+
+class TooManyRequests(FoldstackError):
+    """A tenant is at its limit. `retry_after` is in seconds."""
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class KeyReuse(FoldstackError):
