@@ -7,22 +7,23 @@ from components import EventSourcedService, HttpApi, Operations, ProjectionPipel
 config = pulumi.Config()
 payment_provider_url = config.require("paymentProviderUrl")
 payment_provider_key = config.get_secret("paymentProviderKey") if config.get("paymentProviderKey") else None
-reservation_minutes = str(config.require_int("reservationMinutes"))
+minutes = {f"{each.upper()}_MINUTES": str(config.require_int(f"{each}Minutes")) for each in ("reservation", "purchase")}
+checkout = ["PurchaseBegan", "PurchaseCancelled", "PurchaseCancelling", "PurchaseDeclined", "PurchasePaid"]
 operations = Operations(
     removal=config.require("removal"),
     log_retention_days=config.require_int("logRetentionDays"),
     alarm_topic_arn=config.get("alarmTopicArn") or "",
 )
-
 shop = EventSourcedService(
     "shop",
     {
         "domain": {"path": __file__, "entry": "shop:service"},
-        "environment": {"PAYMENT_PROVIDER_URL": payment_provider_url, "RESERVATION_MINUTES": reservation_minutes},
+        "environment": {"PAYMENT_PROVIDER_URL": payment_provider_url, **minutes},
         "secrets": ["paymentProviderKey"],
         "secret_values": {"paymentProviderKey": payment_provider_key} if payment_provider_key else {},
         "road": config.require("road"),
-        "effect_types": ["PurchaseBegan", "PurchaseDeclined", "PurchasePaid", "ReservationClaimed"],
+        "effect_types": ["ProductReserved", "ReservationClaimed", *checkout, "purchase.SagaRetried"],
+        "effect_attempts": config.require_int("effectAttempts"),
         "store_epoch": config.require_int("storeEpoch"),
         "effect_delay_seconds": config.require_int("effectDelaySeconds"),
         "target": config.require("target"),
@@ -33,7 +34,7 @@ shop = EventSourcedService(
 store = SqlStore.chosen(config.require("readModel"), "shop-sql", {"service": "shop", "operations": operations})
 views = ProjectionPipeline(
     "shop-views",
-    {"source": shop.events, "views": ["products", "purchases"], "store": store, "operations": operations},
+    {"source": shop.events, "views": ["checkout", "products", "purchases"], "store": store, "operations": operations},
 )
 auth = TenantAuth(
     "shop-auth",
@@ -50,7 +51,6 @@ api = HttpApi(
         "operations": operations,
     },
 )
-
 pulumi.export("apiUrl", api.url)
 pulumi.export("eventTable", shop.event_table)
 pulumi.export("eventBus", shop.event_bus)

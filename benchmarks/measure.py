@@ -103,7 +103,7 @@ def compare(
         ours,
         rounds,
         medians,
-        {side: _quartiles(values) for side, values in taken.items()},
+        {side: quartiles(values) for side, values in taken.items()},
         ratios,
         peer or hardest(ratios, key=lambda side: ratios[side]),
         None if goal is None else Goal(goal, at_least=faster),
@@ -123,7 +123,13 @@ def take_turns(sides: Mapping[str, Sample], rounds: int) -> dict[str, list[float
     return taken
 
 
-def _quartiles(values: list[float]) -> tuple[float, float]:
+def percentile(values: list[float], share: int) -> float:
+    """The smallest value that at least `share` % of them do not exceed."""
+    return sorted(values)[max(0, -(-len(values) * share // 100) - 1)]
+
+
+def quartiles(values: list[float]) -> tuple[float, float]:
+    """The first and the third."""
     if len(values) == 1:
         return values[0], values[0]
     low, _, high = statistics.quantiles(values, n=4, method="inclusive")

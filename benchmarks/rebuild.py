@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from foldstack import EventMeta, Projection, State
 from foldstack.aws.bodies import Bodies
 from foldstack.aws.commit_item import to_item
 from foldstack.aws.commit_scan import CommitTableScan
@@ -24,8 +23,8 @@ from foldstack.aws.compare import compare as compare_generations
 from foldstack.aws.generations import Generations
 from foldstack.aws.projector import Projector
 from foldstack.aws.rebuild import Rebuild
+from foldstack.aws.sweep import CommitTableHeads
 from foldstack.aws.view_operations import DynamoViewOperations
-from foldstack.kernel import codec
 from foldstack.kernel.commit import Commit
 from foldstack.kernel.envelope import Envelope
 from foldstack.kernel.keys import StreamId
@@ -33,30 +32,12 @@ from foldstack.kernel.keys import StreamId
 from local.emulator import Emulator
 
 from .measure import Comparison, Table, compare
-from .stock import AMOUNT, CURRENCY, EXPIRES, NAME, RESERVATION, TENANT, StockCreated, StockHeld, stock
+from .stock import TENANT, history
+from .stock_view import stocks
 
 EVENTS_A_STREAM = 20
 _ONE_BY_ONE = 1500
-_TIME = "2026-01-01T00:00:00.000Z"
 COMMITS, IDS, VIEW = "stock-commits", "stock-ids", "stock-view"
-
-
-class StockRow(State):
-    name: str
-    held: int = 0
-
-
-stocks = Projection("stocks", of=stock, row=StockRow)
-
-
-@stocks.on(StockCreated)
-def created(row: StockRow | None, event: StockCreated, meta: EventMeta) -> StockRow:
-    return StockRow(name=event.name)
-
-
-@stocks.on(StockHeld)
-def held(row: StockRow, event: StockHeld, meta: EventMeta) -> StockRow:
-    return row.model_copy(update={"held": row.held + event.quantity})
 
 
 class Store:
@@ -89,23 +70,7 @@ class Store:
                 self.dynamodb.batch_write_item(RequestItems={COMMITS: puts})
 
     def commit(self, stream: StreamId, version: int) -> Commit:
-        event: Any = StockCreated(name=NAME, on_hand=1000)
-        if version > 1:
-            event = StockHeld(
-                reservation_id=RESERVATION, quantity=1, amount=AMOUNT, currency=CURRENCY, expires_at=EXPIRES
-            )
-        before = {1: {}, 2: {"StockCreated": 2}}.get(version, {"StockCreated": 2, "StockHeld": version})
-        return Commit(
-            stream=stream,
-            first=version,
-            next=version + 1,
-            body=codec.encode([event], None),
-            types=(event.type_name,),
-            prev=before,
-            command_id=f"{stream.id}-{version}",
-            request_hash="",
-            time=_TIME,
-        )
+        return history(stream, version, command_id=f"{stream.id}-{version}")
 
     def commits(self) -> DynamoCommitStore:
         return DynamoCommitStore(self.dynamodb, COMMITS, IDS, self.bodies)
@@ -119,7 +84,7 @@ class Store:
     def rebuild(self, **options: Any) -> Rebuild:
         scan = CommitTableScan(self.dynamodb, COMMITS, self.bodies)
         quick = {"settled": 0.0, "readers_gone": 0.0, **options}
-        return Rebuild(stocks, scan, self.views(), self.projector(), **quick)
+        return Rebuild(stocks, scan, self.views(), self.projector(), CommitTableHeads(self.dynamodb, COMMITS), **quick)
 
 
 @contextlib.contextmanager

@@ -29,9 +29,9 @@ KEYS = {
 }
 COMMITS, IDS = "shop-commits", "shop-ids"
 FUNCTIONS = ("http", "relay", "projector", "effects")
-_BUCKET, _BUS = "shop-bodies", "shop-bus"
+_BUCKET, _BUS, _TIMERS = "shop-bodies", "shop-bus", "shop-timers"
 _TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}
-_SERVICES = ("dynamodb", "s3", "events", "sqs", "secretsmanager")
+_SERVICES = ("dynamodb", "s3", "events", "sqs", "secretsmanager", "scheduler", "iam", "rds-data")
 _RIGHTS = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": [f"{each}:*" for each in _SERVICES], "Resource": "*"}],
@@ -57,12 +57,9 @@ class Stage:
             stack.callback(provider.shutdown)
             threading.Thread(target=provider.serve_forever, daemon=True).start()
             variables = self._provision(f"http://127.0.0.1:{provider.server_address[1]}")
-            stack.enter_context(_environment({**variables, **self._credentials()}))
-            stack.callback(_forget_functions)
-            _forget_functions()
-            with self.logs():
-                for name in FUNCTIONS:
-                    self.functions[name] = importlib.import_module(f"foldstack.handlers.{name}")
+            stack.enter_context(loaded({**variables, **role_variables(self._emulator)}, *FUNCTIONS))
+            for name in FUNCTIONS:
+                self.functions[name] = function(name)
             self._exit = stack.pop_all()
         return self
 
@@ -70,8 +67,7 @@ class Stage:
         self._exit.close()
 
     def logs(self) -> contextlib.AbstractContextManager[Any]:
-        """Functions write their logs and metrics as in Lambda, to where nobody looks."""
-        return contextlib.redirect_stdout(_nowhere())
+        return silence()
 
     def forget(self) -> None:
         """From here on every stream is cold, as in a new sandbox."""
@@ -98,6 +94,8 @@ class Stage:
         parked = sqs.create_queue(QueueName="shop-parked")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         bus = events.create_event_bus(Name=_BUS)["EventBusArn"]
+        self.root("scheduler").create_schedule_group(Name=_TIMERS)
+        role = f"arn:aws:iam::{self._emulator.account}:role/functions"
         events.put_rule(Name="all", EventBusName=_BUS, EventPattern=json.dumps({"source": ["shop"]}))
         events.put_targets(Rule="all", EventBusName=_BUS, Targets=[{"Id": "queue", "Arn": arn}])
         return {
@@ -110,26 +108,54 @@ class Stage:
             "FOLDSTACK_ROAD": bus,
             "FOLDSTACK_PARKED_QUEUE": parked,
             "FOLDSTACK_SECRETS": json.dumps({"paymentProviderKey": secret["ARN"]}),
+            "FOLDSTACK_TIMERS": json.dumps({"group": _TIMERS, "role": role, "queue": arn, "dead_letters": arn}),
             "FOLDSTACK_ANONYMOUS": "true",
             "PAYMENT_PROVIDER_URL": provider_url,
             "POWERTOOLS_SERVICE_NAME": "shop",
             "POWERTOOLS_METRICS_NAMESPACE": "Foldstack",
         }
 
-    def _credentials(self) -> dict[str, str]:
-        iam = self.root("iam")
-        role = iam.create_role(RoleName="functions", AssumeRolePolicyDocument=json.dumps(_TRUST))["Role"]["Arn"]
-        iam.put_role_policy(RoleName="functions", PolicyName="rights", PolicyDocument=json.dumps(_RIGHTS))
-        given = self.root("sts").assume_role(RoleArn=role, RoleSessionName="benchmark")["Credentials"]
-        return {
-            "AWS_ENDPOINT_URL": self._emulator.url,
-            "AWS_DEFAULT_REGION": self._emulator.region,
-            "AWS_REGION": self._emulator.region,
-            "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": given["SessionToken"],
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
+
+def role_variables(emulator: Emulator) -> dict[str, str]:
+    """What a function of the emulator's cloud finds of itself: where AWS is, and a role's credentials."""
+    iam = emulator.client("iam")
+    role = iam.create_role(RoleName="functions", AssumeRolePolicyDocument=json.dumps(_TRUST))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="functions", PolicyName="rights", PolicyDocument=json.dumps(_RIGHTS))
+    given = emulator.client("sts").assume_role(RoleArn=role, RoleSessionName="benchmark")["Credentials"]
+    return {
+        "AWS_ENDPOINT_URL": emulator.url,
+        "AWS_DEFAULT_REGION": emulator.region,
+        "AWS_REGION": emulator.region,
+        "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": given["SessionToken"],
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+@contextlib.contextmanager
+def loaded(variables: Mapping[str, str], *functions: str) -> Iterator[None]:
+    """A sandbox: while it lasts, these are the variables, and `function` loads those functions anew."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    _forget(functions)
+    try:
+        yield
+    finally:
+        _forget(functions)
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def function(name: str) -> Any:
+    """The module of a handler."""
+    with silence():
+        return importlib.import_module(f"foldstack.handlers.{name}")
+
+
+def silence() -> contextlib.AbstractContextManager[Any]:
+    """Functions write their logs and metrics as in Lambda, to where nobody looks."""
+    return contextlib.redirect_stdout(_nowhere())
 
 
 @cache
@@ -138,20 +164,9 @@ def _nowhere() -> TextIO:
     return open(os.devnull, "w")
 
 
-@contextlib.contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def _forget_functions() -> None:
-    """The modules and clients of an earlier stage are bound to its emulator."""
-    for name in FUNCTIONS:
+def _forget(functions: tuple[str, ...]) -> None:
+    """The modules and clients of an earlier sandbox are bound to its emulator."""
+    for name in functions:
         sys.modules.pop(f"foldstack.handlers.{name}", None)
     clients.client.cache_clear()
     clients.session.cache_clear()

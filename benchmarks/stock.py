@@ -1,4 +1,5 @@
-"""The domain of `throughput`: as little code as decides anything, so that the libraries are measured, not a domain."""
+"""The domain of `throughput`, `rebuild` and `consumers`: as little code as decides anything, so that the libraries are
+measured, not a domain."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -6,8 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from foldstack import Aggregate, Command, Event, Rejection, State, Tenant
-from foldstack.kernel.commit import CommandContext
+from foldstack.kernel import codec
+from foldstack.kernel.commit import CommandContext, Commit
 from foldstack.kernel.executor import Committed, Executor
+from foldstack.kernel.keys import StreamId
 
 EXPIRES = datetime(2030, 1, 1, 12, 15, 0, 123000, UTC)
 NAME = "A chair of oak"
@@ -17,6 +20,7 @@ ON_HAND = 1000
 RESERVATION = "oak.8Y2nXkZr0Qm1Jc5vTtYp2A"
 COMMAND_ID = "5rQmBYl0cVd2Kp9sXw7ZtA"
 TENANT = Tenant("acme")
+TIME = "2026-01-01T00:00:00.000Z"
 
 
 class Stock(State):
@@ -91,6 +95,25 @@ def fill(executor: Executor, ids: Sequence[str], events: int) -> None:
         run(executor, CreateStock(stock_id=id, name=NAME, on_hand=ON_HAND), f"create.{id}")
         for n in range(events - 1):
             run(executor, hold_one(id, f"hold.{n:021}"), f"{n:022}")
+
+
+def history(stream: StreamId, version: int, command_id: str = COMMAND_ID) -> Commit:
+    """The commit of one event that a stream has at a version: it is created, then a unit is held each time."""
+    event: Event = StockCreated(name=NAME, on_hand=ON_HAND)
+    if version > 1:
+        event = StockHeld(reservation_id=RESERVATION, quantity=1, amount=AMOUNT, currency=CURRENCY, expires_at=EXPIRES)
+    before = {1: {}, 2: {"StockCreated": 2}}.get(version, {"StockCreated": 2, "StockHeld": version})
+    return Commit(
+        stream=stream,
+        first=version,
+        next=version + 1,
+        body=codec.encode([event], None),
+        types=(event.type_name,),
+        prev=before,
+        command_id=command_id,
+        request_hash="",
+        time=TIME,
+    )
 
 
 def hold_one(id: str, reservation_id: str = RESERVATION) -> HoldStock:

@@ -83,8 +83,28 @@ def _rebuild_memory(scale: Scale) -> Results:
     return {"rebuild_memory": rebuild.memory(**({"most": scale.size} if scale.size else {}))}
 
 
+def _consumers(store: str) -> Measure:
+    def measure(scale: Scale) -> Results:
+        from . import consumers
+
+        return dict(consumers.compared(store, **scale.options("events")))
+
+    return measure
+
+
+def _latency(road: str) -> Measure:
+    def measure(scale: Scale) -> Results:
+        from . import latency
+
+        return dict(latency.measured(road, **({"commands": scale.size} if scale.size else {})))
+
+    return measure
+
+
 SUITES: dict[str, dict[str, Measure]] = {
     "commands": {"capacity": _capacity, "throughput": _throughput, "handler": _handler},
     "rebuild": {"rebuild": _rebuild, "memory": _rebuild_memory},
+    "consumers": {store: _consumers(store) for store in ("dynamodb", "data_api", "psycopg")},
+    "latency": {road: _latency(road) for road in ("eventbridge", "sns", "sns-fifo", "kinesis")},
     "coldstart": {"imports": _imports, "program": _program, "local_up": _local_up},
 }

@@ -17,6 +17,7 @@ from .handles import (
 )
 from .http_api import HttpApi, HttpApiArgs
 from .projection_pipeline import ProjectionPipeline, ProjectionPipelineArgs
+from .schedules import ServiceSchedule
 from .scope import Operations
 from .sql_store import SqlStore, SqlStoreArgs
 from .tenant_auth import TenantAuth, TenantAuthArgs
@@ -39,6 +40,7 @@ __all__ = [
     "ProjectionPipeline",
     "ProjectionPipelineArgs",
     "Queries",
+    "ServiceSchedule",
     "SqlConnection",
     "SqlStore",
     "SqlStoreArgs",

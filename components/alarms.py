@@ -42,6 +42,11 @@ def on_age(scope: Scope, suffix: str, queue_name: pulumi.Input[str]) -> None:
     _alarm(scope, f"{suffix}-age", "AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", FIVE_MINUTES, dimensions)
 
 
+def on_stuck_sagas(scope: Scope, suffix: str) -> None:
+    """A saga of the service got stuck: a person has to look at it."""
+    _alarm(scope, suffix, "Foldstack", "StuckSagas", "Sum", 1, {"service": scope.service})
+
+
 def on_full_capacity(scope: Scope, suffix: str, cluster: pulumi.Input[str]) -> None:
     """A database has been at the most capacity it may have."""
     _alarm(scope, suffix, "AWS/RDS", "ACUUtilization", "Minimum", 95, {"DBClusterIdentifier": cluster})

@@ -66,6 +66,19 @@ class Arguments:
         self._known(value, shape, f"{path}.")
         return value
 
+    def each(self, path: str, shape: type) -> list[str]:
+        """The paths of the objects in the list at `path`, [] when left out; unknown keys in them are faults."""
+        value = self._at(path)
+        if value is None:
+            return []
+        if not isinstance(value, (list, tuple)) or not all(isinstance(each, Mapping) for each in value):
+            self.fault(path, value, f"a list of objects with {_listed(shape.__annotations__)}", "give one")
+            return []
+        paths = [f"{path}[{index}]" for index in range(len(value))]
+        for inner, each in zip(paths, value, strict=True):
+            self._known(each, shape, f"{inner}.")
+        return paths
+
     def text(self, path: str, pattern: re.Pattern[str], allowed: str, default: str | None = None) -> str:
         """The string at `path`, which must match `pattern`."""
         value = self._at(path)
@@ -133,7 +146,10 @@ class Arguments:
     def _at(self, path: str) -> Any:
         value: Any = self._args
         for key in path.split("."):
-            value = value.get(key) if isinstance(value, Mapping) else None
+            name, _, index = key.partition("[")
+            value = value.get(name) if isinstance(value, Mapping) else None
+            if index and value is not None:
+                value = value[int(index.removesuffix("]"))]
         return value
 
     def _known(self, given: Mapping[str, Any], shape: type, prefix: str) -> None:

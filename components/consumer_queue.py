@@ -5,12 +5,15 @@ from collections.abc import Callable
 import pulumi
 import pulumi_aws as aws
 
-from . import alarms, permissions
+from . import alarms, environment, permissions
 from .function import Function
 from .scope import Scope
 
 BATCH_SIZE = 10
 BATCH_WINDOW = 0  # a view is seconds late otherwise; batches form by themselves under load
+ATTEMPTS = 18
+"""Before a message is a dead letter. Between them lie 2 s, 4 s, 8 s ... 256 s, then the six minutes that a message is
+hidden for at most, or half of each: half an hour to an hour in all."""
 FOUR_DAYS = 4 * 24 * 3600
 FOURTEEN_DAYS = 14 * 24 * 3600
 
@@ -36,16 +39,17 @@ class ConsumerQueue:
     """The queue of one function and its dead letters; `url`, `arn` and `name` are the queue's."""
 
     def __init__(
-        self, scope: Scope, suffix: str, *, timeout: int, attempts: int, delay: int = 0, fifo: bool = False
+        self, scope: Scope, suffix: str, *, timeout: int, attempts: int = ATTEMPTS, delay: int = 0, fifo: bool = False
     ) -> None:
         """`timeout` is the function's: a message is hidden for six times as long, as Lambda's retries need."""
         self.scope = scope
         self.suffix = suffix
         self.fifo = fifo
         self.dead_letters = waiting_queue(scope, f"{suffix}-dead-letters", fifo=fifo)
+        hidden = 6 * timeout + BATCH_WINDOW
         queue = aws.sqs.Queue(
             scope.child(f"{suffix}-queue"),
-            visibility_timeout_seconds=6 * timeout + BATCH_WINDOW,
+            visibility_timeout_seconds=hidden,
             message_retention_seconds=FOUR_DAYS,
             delay_seconds=delay,
             redrive_policy=pulumi.Output.json_dumps(
@@ -61,6 +65,8 @@ class ConsumerQueue:
         self.url = queue.url
         self.arn = queue.arn
         self.name = queue.name
+        self.variables = environment.draining(queue.url, attempts, hidden)
+        """For the function that drains it."""
 
     @property
     def statements(self) -> list[permissions.Statement]:

@@ -40,6 +40,27 @@ def secrets(handle: Handle) -> Variables:
     return {"FOLDSTACK_SECRETS": pulumi.Output.json_dumps(handle["secrets"], sort_keys=True)}
 
 
+def timers(handle: Handle) -> Variables:
+    """To keep commands for later."""
+    where = {
+        "group": handle["timers_group_name"],
+        "role": handle["timers_role_arn"],
+        "queue": handle["queue_arn"],
+        "dead_letters": handle["dead_letters_arn"],
+    }
+    return {"FOLDSTACK_TIMERS": pulumi.Output.json_dumps(where, sort_keys=True)}
+
+
+def schedules(names: Sequence[str]) -> Variables:
+    """To know the schedules that are fired."""
+    return {"FOLDSTACK_SCHEDULES": ",".join(sorted(names))}
+
+
+def dead_letters(queue_url: pulumi.Input[str]) -> Variables:
+    """To give up at once what is not worth another try."""
+    return {"FOLDSTACK_DEAD_LETTERS": queue_url}
+
+
 def views(store: Handle, queries: Sequence[Handle]) -> Variables:
     """To read views; they must be of the same store, no two of one name, and all in DynamoDB or one database."""
     merged = pulumi.Output.all(store["commit_table_name"], *queries).apply(_merged)
@@ -71,6 +92,12 @@ def publishing(bus_arn: pulumi.Input[str]) -> Variables:
 def feeding_effects(queue_url: pulumi.Input[str], types: Sequence[str]) -> Variables:
     """To send commits of some event types, all when there are none, straight to the queue of effects."""
     return {"FOLDSTACK_EFFECTS_QUEUE": queue_url, **({"FOLDSTACK_EFFECT_TYPES": ",".join(types)} if types else {})}
+
+
+def draining(queue_url: pulumi.Input[str], attempts: int, hidden_seconds: int) -> Variables:
+    """To have what failed given out again soon, and to know the last time."""
+    queue = {"url": queue_url, "attempts": attempts, "hidden_seconds": hidden_seconds}
+    return {"FOLDSTACK_QUEUE": pulumi.Output.json_dumps(queue, sort_keys=True)}
 
 
 def parking(queue_url: pulumi.Input[str]) -> Variables:

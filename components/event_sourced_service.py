@@ -1,19 +1,21 @@
 """EventSourcedService: the commit store of a domain, the functions that decide and act, and its events on a road."""
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from . import domain_source, environment, permissions, roads, storage
+from . import alarms, domain_source, environment, permissions, roads, schedules, storage
 from .arguments import NAME, Arguments
-from .consumer_queue import ConsumerQueue, waiting_queue
+from .consumer_queue import ATTEMPTS, ConsumerQueue, waiting_queue
 from .domain_source import DomainSource
 from .function import Function
 from .handles import Commands, Domain, Events, OperatedService
 from .relay import publishes, relay
+from .schedules import Scheduling, ServiceSchedule
 from .scope import Operations, Scope, operated
 
 SECRET = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
@@ -45,9 +47,15 @@ class EventSourcedServiceArgs(TypedDict):
     retention_hours: NotRequired[int]
     """How long the stream of the road kinesis keeps events, 24 (default) to 8760."""
     effect_types: NotRequired[list[str]]
-    """Stored event types that effects answer, default all: fewer types, fewer invocations."""
+    """Stored event types that effects answer, default all: fewer types, fewer invocations. Each deployment sees that
+    none is missing."""
     effect_delay_seconds: NotRequired[int]
     """How long a request may drive an effect before the queue does, 0 to 900, default 15."""
+    schedules: NotRequired[list[ServiceSchedule]]
+    """When the schedules that the domain answers fire; each deployment sees that it answers these and no others."""
+    effect_attempts: NotRequired[int]
+    """How often a reaction is tried, 2 to 1000, default 18 (half an hour to an hour), before its saga is stuck or it is
+    a dead letter."""
     store_epoch: NotRequired[int]
     """The epoch of the store, default 1; raise it after a restore."""
     target: NotRequired[str]
@@ -82,7 +90,9 @@ class EventSourcedService(pulumi.ComponentResource):
         retention_hours = arguments.integer("retention_hours", 24, 8760, 24)
         effect_types = arguments.names("effect_types", EVENT_TYPE, "a stored event type", [])
         effect_delay = arguments.integer("effect_delay_seconds", 0, 900, 15)
+        effect_attempts = arguments.integer("effect_attempts", 2, 1000, ATTEMPTS)
         epoch = arguments.integer("store_epoch", 1, 2**31 - 1, 1)
+        ticking = schedules.read(arguments)
         source = domain_source.source(arguments)
         _check_environment(arguments, args)
         arguments.check()
@@ -98,8 +108,11 @@ class EventSourcedService(pulumi.ComponentResource):
         road = roads.build(scope, road_name, shards=shards, retention_hours=retention_hours)
         parked = waiting_queue(scope, "parked", largest_message=LARGEST_MESSAGE)
         secrets = {each: storage.secret(scope, each, value) for each, value in values.items()}
-        commands_queue = ConsumerQueue(scope, "commands", timeout=COMMANDS_TIMEOUT, attempts=5)
-        effects_queue = ConsumerQueue(scope, "effects", timeout=EFFECTS_TIMEOUT, attempts=10, delay=effect_delay)
+        commands_queue = ConsumerQueue(scope, "commands", timeout=COMMANDS_TIMEOUT)
+        effects_queue = ConsumerQueue(
+            scope, "effects", timeout=EFFECTS_TIMEOUT, attempts=effect_attempts, delay=effect_delay
+        )
+        scheduling = Scheduling(scope, commands_queue)
 
         domain: Domain = {
             "service": service,
@@ -133,24 +146,30 @@ class EventSourcedService(pulumi.ComponentResource):
             "secrets": {each: made.arn for each, made in secrets.items()},
             "queue_url": commands_queue.url,
             "queue_arn": commands_queue.arn,
+            "dead_letters_arn": commands_queue.dead_letters.arn,
+            "timers_group_name": scheduling.group.name,
+            "timers_group_arn": scheduling.group.arn,
+            "timers_role_arn": scheduling.role.arn,
         }
 
-        _commands(scope, commands, commands_queue)
+        scheduling.start(ticking, _commands(scope, commands, commands_queue, [each.name for each in ticking]))
         feed = roads.feed(effects_queue, events, effect_types)
         publishing = publishes(road, feed, parked)
         relay(scope, domain, road, feed, parked, commits.stream_arn, failures)
-        _effects(scope, commands, effects_queue)
+        effects = _effects(scope, commands, effects_queue)
+        _check_types(scope, effects, effect_types)
 
         self.events = events
         self.commands = pulumi.Output.from_input(commands)
         self.event_table = commits.name
         self.event_bus = road.bus_name
         operated_service: OperatedService = {
+            "effects": effects.name,
             "variables": {
                 **environment.domain(domain),
                 **environment.commits(events),
                 **publishing,
-            }
+            },
         }
         self.operated = pulumi.Output.from_input(operated_service)
         self.register_outputs(
@@ -164,36 +183,59 @@ class EventSourcedService(pulumi.ComponentResource):
         )
 
 
-def _commands(scope: Scope, commands: Commands, queue: ConsumerQueue) -> None:
+def _commands(scope: Scope, commands: Commands, queue: ConsumerQueue, ticking: Sequence[str]) -> Function:
     function = Function(
         scope,
         "commands",
         handler="foldstack.handlers.commands.handler",
         domain=commands["domain"],
-        variables=environment.commands(commands),
+        variables={**environment.commands(commands), **environment.schedules(ticking), **queue.variables},
         statements=[*permissions.execute_commands(commands), *queue.statements],
         timeout=COMMANDS_TIMEOUT,
         memory_mb=MEMORY_MB,
     )
     queue.drain_into(function)
+    return function
 
 
-def _effects(scope: Scope, commands: Commands, queue: ConsumerQueue) -> None:
+def _effects(scope: Scope, commands: Commands, queue: ConsumerQueue) -> Function:
     function = Function(
         scope,
         "effects",
         handler="foldstack.handlers.effects.handler",
         domain=commands["domain"],
-        variables={**environment.commands(commands), **environment.secrets(commands)},
+        variables={
+            **environment.commands(commands),
+            **environment.secrets(commands),
+            **environment.timers(commands),
+            **environment.dead_letters(queue.dead_letters.url),
+            **queue.variables,
+        },
         statements=[
             *permissions.execute_commands(commands),
             *permissions.read_secrets(commands),
+            *permissions.set_timers(commands),
+            *permissions.send("GiveUp", queue.dead_letters.arn),
             *queue.statements,
         ],
         timeout=EFFECTS_TIMEOUT,
         memory_mb=MEMORY_MB,
     )
     queue.drain_into(function)
+    alarms.on_stuck_sagas(scope, "stuck-sagas")
+    return function
+
+
+def _check_types(scope: Scope, effects: Function, types: list[str]) -> None:
+    """Each deployment sees that the queue gets all that the domain reacts to: else some is lost in silence."""
+    if types:
+        aws.lambda_.Invocation(
+            scope.child("effects-check"),
+            function_name=effects.name,
+            input=json.dumps({"check": sorted(types)}, sort_keys=True),
+            triggers={"code": effects.code_sha256},
+            opts=scope.options(effects.ready),
+        )
 
 
 def _layer(scope: Scope, built: domain_source.Built) -> aws.lambda_.LayerVersion:

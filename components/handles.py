@@ -73,6 +73,14 @@ class Commands(TypedDict):
     """The queue of commands to be executed later."""
     queue_arn: pulumi.Input[str]
     """Its ARN."""
+    dead_letters_arn: pulumi.Input[str]
+    """The ARN of the queue of the commands that could not be."""
+    timers_group_name: pulumi.Input[str]
+    """The group of EventBridge Scheduler for what automations do later."""
+    timers_group_arn: pulumi.Input[str]
+    """Its ARN."""
+    timers_role_arn: pulumi.Input[str]
+    """The ARN of the role by which its schedules send to the queue."""
 
 
 class Queries(TypedDict):
@@ -103,6 +111,8 @@ class Queries(TypedDict):
 class OperatedService(TypedDict):
     """What the `foldstack` command needs to operate a service."""
 
+    effects: pulumi.Input[str]
+    """The name of the effects function: it takes a person's orders to sagas, too."""
     variables: pulumi.Input[Mapping[str, pulumi.Input[str]]]
     """What its relay and its readers are told: FOLDSTACK_* variables and their values."""
 

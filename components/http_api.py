@@ -151,11 +151,16 @@ class _Routers:
         return {
             **environment.commands(self.commands),
             **environment.secrets(self.commands),
+            **environment.timers(self.commands),
             **environment.inline_effects(self.inline_seconds),
         }
 
     def _command_rights(self) -> list[permissions.Statement]:
-        return permissions.execute_commands(self.commands) + permissions.read_secrets(self.commands)
+        return [
+            *permissions.execute_commands(self.commands),
+            *permissions.read_secrets(self.commands),
+            *permissions.set_timers(self.commands),
+        ]
 
     def _view_rights(self) -> list[permissions.Statement]:
         return permissions.read_views(self.queries) + permissions.read_database(self.queries)

@@ -26,8 +26,10 @@ def policy(*statements: Statement) -> pulumi.Output[str]:
     return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": some}, sort_keys=True)
 
 
-def trusted_by(service: str, account: pulumi.Input[str] | None = None) -> pulumi.Output[str]:
-    """A trust policy for one AWS service, on behalf of `account` where the service says so."""
+def trusted_by(
+    service: str, account: pulumi.Input[str] | None = None, source_arn: pulumi.Input[str] | None = None
+) -> pulumi.Output[str]:
+    """A trust policy for one AWS service, on behalf of `account` and of one resource where the service says so."""
     statement: Statement = {
         "Effect": "Allow",
         "Action": "sts:AssumeRole",
@@ -35,6 +37,8 @@ def trusted_by(service: str, account: pulumi.Input[str] | None = None) -> pulumi
     }
     if account is not None:
         statement["Condition"] = {"StringEquals": {"aws:SourceAccount": account}}
+    if source_arn is not None:
+        statement["Condition"] = {**statement.get("Condition", {}), "ArnEquals": {"aws:SourceArn": source_arn}}
     return policy(statement)
 
 
@@ -86,8 +90,9 @@ def read_views(queries: Sequence[Handle]) -> list[Statement]:
 
 
 def write_views(queries: Handle) -> list[Statement]:
-    """Read and write rows of views, one by one or in transactions, and scan them for the sweep."""
-    actions = ["DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem"]
+    """Read and write rows of views, one by one, in batches or in transactions, and scan them for the sweep."""
+    actions = ["BatchGetItem", "DeleteItem", "GetItem", "PartiQLInsert", "PartiQLUpdate"]
+    actions += ["PutItem", "Query", "Scan", "UpdateItem"]
     return [_allow("WriteViews", [f"dynamodb:{each}" for each in actions], _values(queries["view_table_arns"]))]
 
 
@@ -132,6 +137,20 @@ def check_membership(authorizer: Handle | None) -> list[Statement]:
 def read_secrets(commands: Handle) -> list[Statement]:
     """Read the service's secrets."""
     return [_allow("ReadSecrets", ["secretsmanager:GetSecretValue"], _values(commands["secrets"]))]
+
+
+def set_timers(commands: Handle) -> list[Statement]:
+    """Make schedules in the service's group, which send what they keep as its one role."""
+    schedules = pulumi.Output.from_input(commands["timers_group_arn"]).apply(
+        lambda arn: arn.replace(":schedule-group/", ":schedule/") + "/*"
+    )
+    return [
+        _allow("SetTimers", ["scheduler:CreateSchedule"], schedules),
+        {
+            **_allow("FireAs", ["iam:PassRole"], commands["timers_role_arn"]),
+            "Condition": {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}},
+        },
+    ]
 
 
 def read_stream(stream_arn: pulumi.Input[str]) -> list[Statement]:

@@ -70,7 +70,7 @@ class ProjectionPipeline(pulumi.ComponentResource):
 
         store = args.get("store")
         parked = waiting_queue(scope, "parked")
-        consumed = roads.source(scope, "projector", source, types, timeout=TIMEOUT, attempts=5)
+        consumed = roads.source(scope, "projector", source, types, timeout=TIMEOUT)
         if store is None:
             tables = {view: storage.table(scope, f"view-{view}", storage.VIEW_KEYS) for view in views}
             access = _in_tables(tables)
@@ -89,7 +89,7 @@ class ProjectionPipeline(pulumi.ComponentResource):
             **environment.parking(parked.url),
             **environment.consuming(name),
         }
-        projector = _projector(scope, source, access, consumed, parked, variables)
+        projector = _projector(scope, source, access, consumed, parked, {**variables, **consumed.variables})
         consumed.drain_into(projector)
         _sweep(scope, projector, schedule)
 

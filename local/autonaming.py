@@ -12,6 +12,7 @@ _LONGEST = {
     "aws:kinesis/stream:Stream": 128,
     "aws:sqs/queue:Queue": 80,
     "aws:scheduler/schedule:Schedule": 64,
+    "aws:scheduler/scheduleGroup:ScheduleGroup": 64,
     "aws:lambda/permission:Permission": 100,
     "aws:apigatewayv2/api:Api": 128,
 }

@@ -12,7 +12,7 @@ from .deployer import CheckingProvider, Deployer
 from .event_sources import EventSource, Faults
 from .function_host import FunctionSpec
 from .graph import Secret, reveal
-from .invocation import Invocation
+from .invocation import Crash, Invocation
 from .parts import CloudError, Parts
 from .private_files import HOME, write_private
 from .program import deploy
@@ -99,7 +99,7 @@ class LaptopCloud:
     ) -> dict[str, Any]:
         """Deploy the program, or deploy it anew and change only what changed; answers the outputs.
 
-        `config` goes over the stack's files. With `faults`, failed messages are seen again after a second.
+        `config` goes over the stack's files. With `faults`, failed messages are seen again as soon as they say.
         An error of the first deployment leaves nothing running, and data that was kept stays kept; after an
         error of a later one, what ran before runs on.
         """
@@ -116,10 +116,15 @@ class LaptopCloud:
         """What each source reads for whom, and how far it is behind."""
         return self._parts.wiring.status()
 
-    def invoke(self, name: str, payload: Any = None) -> Invocation:
-        """Call a function by its logical or physical name; a payload that is no bytes is sent as JSON."""
+    def invoke(self, name: str, payload: Any = None, *, crash: Crash | None = None) -> Invocation:
+        """Call a function by its logical or physical name; a payload that is no bytes is sent as JSON. `crash` kills
+        its sandbox before, amid or after the work."""
         name = self._parts.wiring.logical_names.get(name, name)
-        return self._parts.host.invoke(name, as_payload(payload))
+        return self._parts.host.invoke(name, as_payload(payload), crash=crash)
+
+    def sandboxes(self, name: str) -> list[int]:
+        """The processes that run a function, by its logical or physical name."""
+        return self._parts.host.pids(self._parts.wiring.logical_names.get(name, name))
 
     def client(self, service: str) -> Any:
         """A boto3 client as the account's root."""

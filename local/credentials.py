@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import botocore.session
 from boto3.session import Session
 from botocore.credentials import RefreshableCredentials
 from botocore.loaders import create_loader
 
-from .emulator import Emulator, client_config
+from .emulator import Emulator, client_config, private_session
 
 # The SDK asks for new credentials 15 minutes before the old ones end.
 _FRESH = timedelta(minutes=20)
@@ -59,7 +58,7 @@ class Credentials:
                 "expiry_time": fresh.expires.isoformat(),
             }
 
-        core = botocore.session.get_session()
+        core = private_session()
         core._credentials = RefreshableCredentials.create_from_metadata(  # type: ignore[attr-defined]
             metadata=refresh(), refresh_using=refresh, method="assume-role"
         )

@@ -103,13 +103,20 @@ def ended(status: Mapping[str, Any]) -> str | None:
 
 
 def show_table(
-    console: Console, title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], *, cut: bool = False
+    console: Console,
+    title: str,
+    columns: Iterable[str],
+    rows: Iterable[Iterable[str]],
+    *,
+    cut: bool = False,
+    whole: str = "",
 ) -> None:
-    """A title and a table; cells are plain text, `cut` where the terminal ends or else folded."""
+    """A title and a table; cells are plain text, `cut` where the terminal ends or else folded. The column `whole` is
+    neither: it is there to be copied."""
     console.print(f"\n[bold]{escape(title)}[/bold]")
     table = Table()
     for column in columns:
-        table.add_column(column, overflow="ellipsis" if cut else "fold", no_wrap=cut)
+        table.add_column(column, overflow="ellipsis" if cut else "fold", no_wrap=cut or column == whole)
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     console.print(table)

@@ -41,6 +41,7 @@ def check(requests: Iterable[Request], site: Site) -> None:
     for function in graph.of("aws:lambda/function:Function"):
         _function_role(graph, function)
         _buckets_of(graph, function)
+        _timers_of(graph, function)
     for queue in graph.of("aws:sqs/queue:Queue"):
         _redrive(graph, queue)
     for mapping in graph.of("aws:lambda/eventSourceMapping:EventSourceMapping"):
@@ -75,6 +76,25 @@ def _buckets_of(graph: EdgeGraph, function: Node) -> None:
                 [policy.inputs["policy"]], action, objects, principal=role.outputs["arn"], context=context
             ):
                 raise EdgeError(f"{function} -> bucket of {policy}: the bucket policy denies {action} to {role}")
+
+
+def _timers_of(graph: EdgeGraph, function: Node) -> None:
+    """Who may put schedules into a group, may give them a role, which Scheduler can assume for that group."""
+    role = graph.find("aws:iam/role:Role", function.inputs["role"], function)
+    granted, service = graph.policies_of_role(role), "scheduler.amazonaws.com"
+    for group in graph.of("aws:scheduler/scheduleGroup:ScheduleGroup"):
+        arn = group.outputs["arn"]
+        if not allows(granted, "scheduler:CreateSchedule", arn.replace(":schedule-group/", ":schedule/") + "/any"):
+            continue
+        passed = [
+            each.outputs["arn"]
+            for each in graph.of("aws:iam/role:Role")
+            if allows(granted, "iam:PassRole", each.outputs["arn"], context={"iam:PassedToService": service})
+        ]
+        if not passed:
+            raise EdgeError(f"{function} -> {group}: {role} is not allowed to iam:PassRole any role to {service}")
+        for each in passed:
+            graph.role(each, service, group, **{"aws:SourceArn": arn})
 
 
 def _redrive(graph: EdgeGraph, queue: Node) -> None:

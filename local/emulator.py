@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 from boto3.session import Session
 from botocore.config import Config
 
@@ -26,9 +27,14 @@ PATCHES = (
     "batches",
     "secure-transport",
     "leading-keys",
+    "partiql",
     "policy-variables",
     "stream-records",
     "data-api",
+    "schedule-arn",
+    "pass-role",
+    "service-roles",
+    "schedules",
     "token-triggers",
 )
 
@@ -157,7 +163,7 @@ class Emulator:
 
     def _client(self, service: str, AccessKeyId: str, SecretAccessKey: str, SessionToken: str | None = None) -> Any:
         if self._session is None:
-            self._session = Session()
+            self._session = Session(botocore_session=private_session())
         return self._session.client(
             service,
             endpoint_url=self.url,
@@ -245,6 +251,12 @@ class Emulator:
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-8:]
         return f"its log {self.log} ends:\n" + "\n".join(lines)
+
+
+def private_session() -> botocore.session.Session:
+    """A session of the SDK that knows nothing of the profiles of this machine's user."""
+    nowhere = {name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")}
+    return botocore.session.Session(session_vars={"profile": (None, None, None, None), **nowhere})
 
 
 def client_config() -> Config:

@@ -7,12 +7,14 @@ Which database a cluster's ARN means is read from the file FOLDSTACK_DATABASES: 
 import asyncio
 import json
 import os
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 MOST_REQUEST_BYTES = 4 * 1024 * 1024
 MOST_RESULT_BYTES = 1024 * 1024
 MOST_ROW_BYTES = 64 * 1024
+_MOST_IDLE = 8
 
 
 def apply() -> None:
@@ -72,18 +74,70 @@ def _database(arn: Any) -> dict[str, Any] | None:
 def _connect(
     instance: dict, engine: str, database: str | None = None, password: str | None = None, username: str | None = None
 ) -> Any:
+    login = {"host": instance["socket"], "user": username or instance["master"], "password": password}
+    login["dbname"] = database or "postgres"
+    return _Connection(login)
+
+
+class _Connection:
+    """One of PostgreSQL that outlasts its statement, as behind AWS's Data API: to make one costs more than most
+    statements do. When it is closed it waits for the next of the same login, if it is as new."""
+
+    _idle: ClassVar[dict[str, list[Any]]] = {}
+    _lock = threading.Lock()
+
+    def __init__(self, login: dict[str, Any]) -> None:
+        self._login = login
+        self._inner = self._take() or _open(login)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    @property
+    def autocommit(self) -> bool:
+        return self._inner.autocommit
+
+    @autocommit.setter
+    def autocommit(self, on: bool) -> None:
+        self._inner.autocommit = on
+
+    def close(self) -> None:
+        try:
+            self._inner.rollback()
+            self._inner.autocommit = True
+            self._inner.execute("RESET ALL")
+        except Exception:  # noqa: BLE001 - it is of no use any more, whatever it was
+            self._inner.close()
+            return
+        with self._lock:
+            idle = self._idle.setdefault(repr(self._login), [])
+            if len(idle) < _MOST_IDLE:
+                idle.append(self._inner)
+                return
+        self._inner.close()
+
+    def _take(self) -> Any:
+        """One that is waiting and still has its server."""
+        while True:
+            with self._lock:
+                idle = self._idle.get(repr(self._login))
+                kept = idle.pop() if idle else None
+            if kept is None:
+                return None
+            try:
+                kept.execute("SELECT 1")
+            except Exception:  # noqa: BLE001 - it is of no use any more, whatever it was
+                kept.close()
+            else:
+                return kept
+
+
+def _open(login: dict[str, Any]) -> Any:
     import psycopg
     from psycopg.types.json import set_json_loads
     from psycopg.types.string import StrDumper
 
-    connection = psycopg.connect(
-        host=instance["socket"],
-        user=username or instance["master"],
-        password=password,
-        dbname=database or "postgres",
-        connect_timeout=2,
-        autocommit=True,
-    )
+    connection = psycopg.connect(**login, connect_timeout=2, autocommit=True, prepare_threshold=None)
     # As on AWS, text is text unless a statement casts it, and JSON comes back as it is written.
     connection.adapters.register_dumper(str, StrDumper)
     set_json_loads(lambda data: data if isinstance(data, str) else bytes(data).decode(), connection)

@@ -1,4 +1,4 @@
-"""The partition keys that a DynamoDB request names: what `dynamodb:LeadingKeys` is judged on.
+"""What a DynamoDB request names: partition keys, which `dynamodb:LeadingKeys` is judged on, and PartiQL's tables.
 
 Runs inside the emulator's process, where ministack's tables are at hand.
 """
@@ -13,8 +13,8 @@ _UNREADABLE = "\x00unreadable"
 
 def keys_by_table(request: dict) -> dict[str, list[str]]:
     """Table name -> partition keys named by the request; a table that is scanned as a whole is left out."""
-    if "Statement" in request or "TransactStatements" in request or "Statements" in request:
-        return {"*": [_UNREADABLE]}  # PartiQL is checked on "*"
+    if stated := statements(request):
+        return {table: [_UNREADABLE] for table in ("*", *(table for _, table in stated))}
     keys: dict[str, list[str]] = {}
 
     def add(table: Any, item: Any) -> None:
@@ -36,6 +36,24 @@ def keys_by_table(request: dict) -> dict[str, list[str]]:
     elif "KeyConditionExpression" in request or "KeyConditions" in request:
         keys[table_name(table)] = [_queried_key(request)]
     return keys
+
+
+def statements(request: dict) -> list[tuple[str, str]]:
+    """For each statement of PartiQL what it does (Insert, Update, Delete, Select) and its table, "" and "*" where that
+    can't be read."""
+    from ministack.services import dynamodb
+
+    found = request.get("Statements") or request.get("TransactStatements") or []
+    if "Statement" in request:
+        found = [request]
+    stated = []
+    for each in found:
+        try:
+            parsed = dynamodb._parse_partiql(each["Statement"], each.get("Parameters", []))
+            stated.append((parsed["op"].capitalize(), table_name(parsed["table"])))
+        except (ValueError, LookupError, TypeError):
+            stated.append(("", "*"))
+    return stated
 
 
 def _queried_key(request: dict) -> str:

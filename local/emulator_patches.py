@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from .emulator_keys import keys_by_table, table_name
+from .emulator_keys import keys_by_table, statements, table_name
 
 PINNED = "1.5.33"
 
@@ -102,6 +102,23 @@ def leading_keys() -> None:
     iam_evaluator._resolve_condition_key = resolve_condition_key
 
 
+def partiql() -> None:
+    """A batch of PartiQL is no action of its own: each statement is allowed, or not, by what it does to its table."""
+    from ministack.core import iam_actions
+
+    original = iam_actions.dynamodb_transaction_checks
+
+    def checks(iam_action: str, body: bytes, region: str, account: str) -> list[tuple[str, str]]:
+        stated = statements(_json(body))
+        if not stated:
+            return original(iam_action, body, region, account)
+        return [
+            (f"dynamodb:PartiQL{what}", f"arn:aws:dynamodb:{region}:{account}:table/{table}") for what, table in stated
+        ]
+
+    iam_actions.dynamodb_transaction_checks = checks
+
+
 def policy_variables() -> None:
     """`${aws:PrincipalTag/tenant}` and its like, in resources and in conditions."""
     from ministack.core import iam_evaluator
@@ -175,54 +192,32 @@ def stream_records() -> None:
 
 def data_api() -> None:
     """The RDS Data API runs its statements on the laptop's own PostgreSQL."""
-    # By path: this interpreter is isolated, and has no folder of its own to import from.
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "emulator_data_api.py")
-    spec = importlib.util.spec_from_file_location("emulator_data_api", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.apply()
+    _beside("emulator_data_api").apply()
+
+
+def schedule_arn() -> None:
+    """A schedule is a resource of its group: the policy is checked on its whole name."""
+    _beside("emulator_scheduler").names()
+
+
+def pass_role() -> None:
+    """A role is given to a schedule by those alone who may pass it."""
+    _beside("emulator_scheduler").passed_roles()
+
+
+def service_roles() -> None:
+    """The laptop plays the services: it may assume a role that is for one resource of theirs."""
+    _beside("emulator_scheduler").service_roles()
+
+
+def schedules() -> None:
+    """Schedules are listed whole, page by page, and fired by the laptop."""
+    _beside("emulator_scheduler").lists()
 
 
 def token_triggers() -> None:
     """A trigger that raises refuses the token, in Cognito's words: its callers are answered 500 else."""
-    from ministack.core.responses import error_response_json
-    from ministack.services import cognito
-
-    apply_trigger, run, token = cognito._apply_pretoken_trigger, cognito._run_idp_handler, cognito._oauth2_token
-
-    def apply_pretoken_trigger(*args: Any, **named: Any) -> dict:
-        try:
-            return apply_trigger(*args, **named)
-        except Exception as error:  # whatever became of the trigger, it gave no claims
-            raise _TriggerFailed(_raised_by(error)) from error
-
-    def run_idp_handler(*args: Any) -> Any:
-        try:
-            return run(*args)
-        except _TriggerFailed as failed:
-            return error_response_json("UserLambdaValidationException", str(failed), 400)
-
-    def oauth2_token(*args: Any) -> Any:
-        try:
-            return token(*args)
-        except _TriggerFailed as failed:
-            return cognito._oauth2_error("invalid_grant", str(failed))
-
-    cognito._apply_pretoken_trigger = apply_pretoken_trigger
-    cognito._run_idp_handler = run_idp_handler
-    cognito._oauth2_token = oauth2_token
-
-
-class _TriggerFailed(Exception):
-    """The text is Cognito's."""
-
-
-def _raised_by(error: Exception) -> str:
-    """Of the innermost message: the function's own, which the emulator's proxy has wrapped."""
-    found = re.match(r"""[\\"']+: [\\"']+(.*?)[\\"']+[,}]""", str(error).rpartition("errorMessage")[2])
-    return f"PreTokenGeneration failed with error {found[1] if found else 'unknown'}."
+    _beside("emulator_cognito").apply()
 
 
 PATCHES: dict[str, Callable[[], None]] = {
@@ -231,9 +226,14 @@ PATCHES: dict[str, Callable[[], None]] = {
     "batches": batches,
     "secure-transport": secure_transport,
     "leading-keys": leading_keys,
+    "partiql": partiql,
     "policy-variables": policy_variables,
     "stream-records": stream_records,
     "data-api": data_api,
+    "schedule-arn": schedule_arn,
+    "pass-role": pass_role,
+    "service-roles": service_roles,
+    "schedules": schedules,
     "token-triggers": token_triggers,
 }
 
@@ -250,6 +250,17 @@ def apply(names: list[str]) -> None:
         if name not in PATCHES:
             raise SystemExit(f"no patch is called {name!r}; there are {', '.join(PATCHES)}")
         PATCHES[name]()
+
+
+def _beside(name: str) -> Any:
+    """A module in this file's folder, by its path: this interpreter is isolated, and imports nothing from there."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _json(body: bytes) -> dict:

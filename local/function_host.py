@@ -85,8 +85,12 @@ class FunctionHost:
     def names(self) -> list[str]:
         return sorted(self._functions)
 
+    def pids(self, name: str) -> list[int]:
+        """The processes of a function's sandboxes, busy or idle."""
+        return self._loop.run(self._pids(name))
+
     def invoke(self, name: str, payload: bytes, *, trace: str | None = None, crash: Crash | None = None) -> Invocation:
-        """Call a function and wait for its end. `crash` kills the sandbox before or after the handler's work."""
+        """Call a function and wait for its end. `crash` kills the sandbox before, amid or after the handler's work."""
         return self._loop.run(self._invoke(name, payload, trace, crash))
 
     def __enter__(self) -> "FunctionHost":
@@ -113,6 +117,9 @@ class FunctionHost:
         await self._server.stop()
         await asyncio.gather(*(function.retire(kill=True) for function in self._functions.values()))
         self._functions.clear()
+
+    async def _pids(self, name: str) -> list[int]:
+        return self._functions[name].pids()
 
     async def _invoke(self, name: str, payload: bytes, trace: str | None, crash: Crash | None) -> Invocation:
         function = self._functions.get(name)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 Status = Literal["ok", "error", "timeout", "throttled", "too-large"]
-Crash = Literal["before", "after"]
+Crash = Literal["before", "amid", "after"]
 
 # AWS sets these itself and refuses a function that names one of them.
 RESERVED_VARIABLES = frozenset(
@@ -77,6 +77,6 @@ class Invocation:
 
 
 class Invoke(Protocol):
-    """Calls one function. `crash` kills its sandbox before or after the work, for tests of the guarantees."""
+    """Calls one function. `crash` kills its sandbox before, amid or after the work, to test the guarantees."""
 
     def __call__(self, payload: bytes, *, crash: Crash | None = None) -> Invocation: ...

@@ -179,7 +179,7 @@ class Postgres:
         assert self._process is not None
         while time.monotonic() < deadline:
             try:
-                psycopg.connect(self._superusers_conninfo(), connect_timeout=2).close()
+                psycopg.connect(self.superusers_conninfo(), connect_timeout=2).close()
             except psycopg.OperationalError:
                 try:
                     self._process.wait(0.02)
@@ -203,15 +203,16 @@ class Postgres:
         from psycopg import sql
 
         role, database = sql.Identifier(self.master), sql.Identifier(self.database)
-        with psycopg.connect(self._superusers_conninfo(), autocommit=True) as connection:
+        with psycopg.connect(self.superusers_conninfo(), autocommit=True) as connection:
             if not connection.execute("select 1 from pg_roles where rolname = %s", [self.master]).fetchone():
                 connection.execute(sql.SQL("create role {} login createrole createdb").format(role))
             connection.execute(sql.SQL("alter role {} password {}").format(role, sql.Literal(self.password)))
             if not connection.execute("select 1 from pg_database where datname = %s", [self.database]).fetchone():
                 connection.execute(sql.SQL("create database {} owner {}").format(database, role))
 
-    def _superusers_conninfo(self) -> str:
-        return f"host={self.socket} user=postgres password={self._superuser()} dbname=postgres"
+    def superusers_conninfo(self, database: str = "postgres") -> str:
+        """How the superuser logs in, who is nobody on Aurora: for what looks on from outside."""
+        return f"host={self.socket} user=postgres password={self._superuser()} dbname={database}"
 
     def _superuser(self) -> str:
         return (self.home / "superuser").read_text()

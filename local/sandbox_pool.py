@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import time
 import uuid
 
@@ -10,6 +11,7 @@ from .invocation import Crash, FunctionSpec, Invocation, Status
 from .sandbox import Outcome, Sandbox, Surroundings
 
 MAX_REQUEST = 6 * 1024 * 1024
+_AMID_SECONDS = 0.05
 
 
 class SandboxPool:
@@ -30,6 +32,10 @@ class SandboxPool:
         self._all: set[Sandbox] = set()
         self._running = 0
         self._retired = False
+
+    def pids(self) -> list[int]:
+        """The processes of the sandboxes there are."""
+        return [sandbox.pid for sandbox in self._all if sandbox.pid is not None]
 
     async def invoke(self, payload: bytes, trace: str, crash: Crash | None = None) -> Invocation:
         request_id = str(uuid.uuid4())
@@ -60,6 +66,11 @@ class SandboxPool:
         began = time.monotonic()
         if outcome is None and crash == "before":
             outcome = await _killed(sandbox)
+        if outcome is None and crash == "amid":
+            working = asyncio.create_task(sandbox.invoke(payload, request_id, trace))
+            await asyncio.wait({working}, timeout=random.uniform(0, _AMID_SECONDS))
+            outcome = await _killed(sandbox)
+            await working
         if outcome is None:
             outcome = await sandbox.invoke(payload, request_id, trace)
         if crash == "after":

@@ -46,12 +46,14 @@ class ScheduleSet:
 
     def _make(self, request: Request, queues: dict[str, str]) -> Schedule:
         target, outputs = request.inputs["target"], request.resource.outputs
+        sqs = self._credentials.clients(target["roleArn"])("sqs")
         if target["arn"] in queues:
-            sqs = self._credentials.clients(target["roleArn"])("sqs")
             deliver = partial(_send, sqs, queues[target["arn"]], target.get("sqsParameters") or {})
         else:
             deliver = partial(self._host.invoke, name_of(target["arn"]))
-        return Schedule(request.resource.name, outputs["arn"], request.inputs, deliver)
+        dead = (target.get("deadLetterConfig") or {}).get("arn")
+        bury = partial(_send, sqs, queues[dead], {}) if dead else None
+        return Schedule(request.resource.name, outputs["arn"], request.inputs, deliver, bury=bury)
 
     def _stop(self, ids: list[str]) -> None:
         stopping = [self._running.pop(id_).schedule for id_ in ids]

@@ -23,7 +23,8 @@ Deliver = Callable[[bytes], Invocation]
 
 
 class Schedule:
-    """`inputs` are those of `aws:scheduler/schedule:Schedule`; `deliver` takes the payload to the target."""
+    """`inputs` are those of `aws:scheduler/schedule:Schedule`; `deliver` takes the payload to the target, `bury` to
+    the dead letters."""
 
     def __init__(
         self,
@@ -34,12 +35,14 @@ class Schedule:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         retries: tuple[float, ...] = _FUNCTION_RETRIES,
+        bury: Callable[[bytes], Any] | None = None,
     ) -> None:
         self.name, self.arn = name, arn
         self.expression = inputs["scheduleExpression"]
         self.calls = 0
         self._target = inputs["target"]
         self._deliver, self._now, self._retries = deliver, now, retries
+        self._bury = bury
         start, end = _moment(inputs.get("startDate")), _moment(inputs.get("endDate"))
         zone = inputs.get("scheduleExpressionTimezone", "UTC")
         self._next = _within(parse(self.expression, zone, start or now()), start, end)
@@ -96,34 +99,40 @@ class Schedule:
                 failures += 1
             if over:
                 log.warning("schedule %s: the call of %s was given up: %s", self.name, moment, answer.status)
+                if self._bury:
+                    self._bury(self._payload(moment, execution, refusals + failures))
                 return
             if self._stopping.wait(pause):
                 return
 
     def _payload(self, moment: datetime, execution: str, attempt: int) -> bytes:
-        given = self._target.get("input")
-        at = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-        if given is None:
-            event = {
-                "version": "0",
-                "id": execution,
-                "detail-type": "Scheduled Event",
-                "source": "aws.scheduler",
-                "account": self.arn.split(":")[4],
-                "time": at,
-                "region": self.arn.split(":")[3],
-                "resources": [self.arn],
-                "detail": "{}",
-            }
-            return json.dumps(event).encode()
-        for attribute, value in {
-            "schedule-arn": self.arn,
-            "scheduled-time": at,
-            "execution-id": execution,
-            "attempt-number": str(attempt),
-        }.items():
-            given = given.replace(f"<aws.scheduler.{attribute}>", value)
-        return given.encode()
+        return payload(self.arn, self._target.get("input"), moment, execution, attempt)
+
+
+def payload(arn: str, given: str | None, moment: datetime, execution: str, attempt: int) -> bytes:
+    """What a target gets: the schedule's input with its keywords replaced, or an event where it has none."""
+    at = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if given is None:
+        event = {
+            "version": "0",
+            "id": execution,
+            "detail-type": "Scheduled Event",
+            "source": "aws.scheduler",
+            "account": arn.split(":")[4],
+            "time": at,
+            "region": arn.split(":")[3],
+            "resources": [arn],
+            "detail": "{}",
+        }
+        return json.dumps(event).encode()
+    for attribute, value in {
+        "schedule-arn": arn,
+        "scheduled-time": at,
+        "execution-id": execution,
+        "attempt-number": str(attempt),
+    }.items():
+        given = given.replace(f"<aws.scheduler.{attribute}>", value)
+    return given.encode()
 
 
 def _within(following: Next, start: datetime | None, end: datetime | None) -> Next:

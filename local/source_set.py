@@ -12,9 +12,13 @@ from .event_sources import EventSource, Faults, QueueOptions, QueueSource, Strea
 from .function_host import FunctionHost, FunctionSpec
 from .invocation import Crash, Invocation
 from .resources.handler import Request, of_type
+from .timer_source import Graph, TimerSource
 
 _MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
 _QUEUE = "aws:sqs/queue:Queue"
+_ROLE = "aws:iam/role:Role"
+_GROUP = "aws:scheduler/scheduleGroup:ScheduleGroup"
+_TIMERS = "timers"
 
 
 @dataclass(frozen=True)
@@ -53,13 +57,35 @@ class SourceSet:
             if request.inputs.get("enabled", True):
                 function = functions[name_of(request.inputs["functionName"])]
                 wanted[request.resource.id] = _Wanted(request, function, faults)
-        self._stop([id_ for id_, r in self._running.items() if id_ not in wanted or wanted[id_].key != r.key])
+        self._apply_timers(requests, queues, faults)
+        gone = [id_ for id_, r in self._running.items() if id_ not in wanted or wanted[id_].key != r.key]
+        self._stop([id_ for id_ in gone if id_ != _TIMERS])
         for id_, want in wanted.items():
             if id_ not in self._running:
                 source = self._make(id_, want, queues)
                 reads = _short(want.request.inputs["eventSourceArn"])
                 self._running[id_] = _Running(want.key, source, reads, want.function.name)
                 source.start()
+
+    def _apply_timers(self, requests: list[Request], queues: dict[str, str], faults: Faults | None) -> None:
+        """Where there is a group, functions may put schedules into it."""
+        groups = [r.resource.outputs["name"] for r in of_type(requests, _GROUP)]
+        trust = {r.resource.outputs["arn"]: r.inputs["assumeRolePolicy"] for r in of_type(requests, _ROLE)}
+        graph = Graph(queues, trust, requests[0].site.account if requests else "")
+        key = json.dumps([groups, queues, trust, id(faults) if faults else None], sort_keys=True)
+        if _TIMERS in self._running and (not groups or self._running[_TIMERS].key != key):
+            self._stop([_TIMERS])
+        if groups and _TIMERS not in self._running:
+            client = requests[0].site.client
+            source = TimerSource(
+                _TIMERS,
+                graph=graph,
+                scheduler=lambda: client("scheduler"),
+                clients_of=self._credentials.clients,
+                faults=faults,
+            )
+            self._running[_TIMERS] = _Running(key, source, f"schedules in {', '.join(groups)}", "their queues")
+            source.start()
 
     def stop(self) -> None:
         self._stop(list(self._running))
@@ -108,7 +134,7 @@ class SourceSet:
                 clients=clients,
                 invoke=invoke,
                 # A test of faults cannot wait for a visibility timeout of minutes.
-                options=QueueOptions.of(inputs, retry_seconds=1 if want.faults else None),
+                options=QueueOptions.of(inputs, retry_seconds=want.faults.retry_seconds if want.faults else None),
                 faults=want.faults,
             )
         return StreamSource(
@@ -141,7 +167,7 @@ class _Running:
 
     def status(self) -> SourceStatus:
         problem = self.source.problem
-        lag = "unknown" if problem else "caught up" if self.source.idle.is_set() else "behind"
+        lag = "unknown" if problem else self.source.lag
         return SourceStatus(self.source.name, self.reads, self.function, self.source.calls, lag, problem)
 
 

@@ -132,7 +132,7 @@ class PageOfPurchases(PageOfProducts):
     """Without an order, purchases come by id. DynamoDB has no other order: it answers 400 to one, and a page that is
     short may have a `next` all the same."""
 
-    status: Literal["pending", "paid", "declined"] | None = None
+    status: Literal["pending", "paid", "declined", "cancelling", "cancelled"] | None = None
     product_id: Id | None = None
     order: Annotated[Order, Field(description="- is downwards; left out, by id")] | None = None
 
@@ -196,7 +196,7 @@ def discontinue_product(request: CommandRequest[None]) -> Answer | Rejection:
 def reserve(request: CommandRequest[NewReservation]) -> Answer | Rejection:
     """Hold some units of a product for a while."""
     wish = request.body
-    expires_at = until_whole_second(request.now + timedelta(minutes=reservation_minutes(request.environment)))
+    expires_at = until_whole_second(request.now + minutes(request.environment, "RESERVATION_MINUTES", "15"))
     id = ReservationId.make(wish.product_id, expires_at, request.new_id("reservation"))
     done = request.execute(
         ReserveProduct(
@@ -224,7 +224,11 @@ def reserve(request: CommandRequest[NewReservation]) -> Answer | Rejection:
     problems=(400, 402, 404, 409, 413, 422, 503),
 )
 def buy(request: CommandRequest[NewPurchase]) -> Answer | Rejection:
-    """Pay for a reservation: charged once, whatever is retried."""
+    """Pay for a reservation: charged once, whatever is retried.
+
+    201 is paid, 402 declined, 202 open still: ask again with the same key, or for the purchase. What is neither paid
+    nor declined in time is cancelled, and what was charged is given back: 409 with the code `purchase-cancelled`.
+    """
     reservation = ReservationId.parse(request.body.reservation_id)
     if reservation is None:
         return no_reservation(request.body.reservation_id)
@@ -236,6 +240,7 @@ def buy(request: CommandRequest[NewPurchase]) -> Answer | Rejection:
             purchase_id=purchase_id,
             token=request.body.payment.token,
             at=request.now,
+            deadline=request.now + minutes(request.environment, "PURCHASE_MINUTES", "30"),
         )
     )
     if isinstance(claimed, Rejection):
@@ -245,7 +250,7 @@ def buy(request: CommandRequest[NewPurchase]) -> Answer | Rejection:
 
 
 def purchase_answer(request: CommandRequest, purchase_id: str, reservation: ReservationId, settled: bool) -> Answer:
-    """201 paid, 402 declined and given back, 202 for everything that is still open."""
+    """201 paid, 402 declined and given back, 409 cancelled, 202 for everything that is still open."""
     state = request.state(purchase, purchase_id)
     if state.status == "declined" and settled:
         return problem(
@@ -254,12 +259,19 @@ def purchase_answer(request: CommandRequest, purchase_id: str, reservation: Rese
             f"the payment was declined: {state.reason}; the reservation is given back",
             facts={"purchaseId": purchase_id},
         )
+    if state.status == "cancelled":
+        return problem(
+            409,
+            "purchase-cancelled",
+            f"the purchase was cancelled: {state.reason}; nothing is charged",
+            facts={"purchaseId": purchase_id},
+        )
     where = {"location": f"{request.url}/purchases/{purchase_id}"}
     if not state.status:
         return Answer(202, {"purchaseId": purchase_id, "status": "pending"}, where)
     body = PurchaseAnswer(
         purchase_id=purchase_id,
-        status="paid" if state.status == "paid" else "pending",
+        status=state.status if state.status in ("paid", "cancelling") else "pending",
         product_id=state.product_id,
         reservation_id=state.reservation_id,
         quantity=state.quantity,
@@ -322,13 +334,13 @@ def no_reservation(reservation_id: str) -> Rejection:
     return Rejection("reservation-not-found", f"there is no reservation {reservation_id}", "not-found")
 
 
-def reservation_minutes(environment: Mapping[str, str]) -> float:
+def minutes(environment: Mapping[str, str], variable: str, default: str) -> timedelta:
     """From the function's environment: between a second and a month."""
-    text = environment.get("RESERVATION_MINUTES", "15")
-    minutes = float(text)
-    if not 1 / 60 <= minutes <= 31 * 24 * 60:
-        raise ValueError(f"RESERVATION_MINUTES is {text!r}; a reservation lives from a second to a month")
-    return minutes
+    text = environment.get(variable, default)
+    number = float(text)
+    if not 1 / 60 <= number <= 31 * 24 * 60:
+        raise ValueError(f"{variable} is {text!r}; it is a number of minutes, from a second to a month")
+    return timedelta(minutes=number)
 
 
 def until_whole_second(moment: datetime) -> datetime:

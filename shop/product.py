@@ -69,7 +69,8 @@ class ReservationExpired(HoldEnded):
 
 
 class ReservationClaimed(Event):
-    """A purchase has begun: from here on it is paid for or declined, and does not expire."""
+    """A purchase has begun: from here on it is paid for, declined or cancelled, and does not expire. `deadline` is
+    until when it may be pending; those that began without one may be so for ever."""
 
     product_id: str
     reservation_id: str
@@ -78,6 +79,7 @@ class ReservationClaimed(Event):
     expires_at: datetime
     amount: Money
     token: str
+    deadline: datetime | None = None
 
 
 class ReservationReleased(HoldEnded):
@@ -113,11 +115,20 @@ class ClaimReservation(Command):
     purchase_id: str
     token: str
     at: datetime
+    deadline: datetime | None = None
 
 
 class ReleaseReservation(Command):
     product_id: str
     reservation_id: str
+
+
+class ExpireReservation(Command):
+    """`at` is when the reservation was to end, whenever this is decided."""
+
+    product_id: str
+    reservation_id: str
+    at: datetime
 
 
 class SellReservation(Command):
@@ -190,6 +201,7 @@ def claim(command: ClaimReservation, state: Product):
         expires_at=hold.expires_at,
         amount=hold.price.times(hold.quantity),
         token=command.token,
+        deadline=command.deadline,
     )
 
 
@@ -202,6 +214,15 @@ def release(command: ReleaseReservation, state: Product):
     if command.reservation_id in state.holds:
         return ReservationReleased(**ended(command.reservation_id, state))
     return None
+
+
+@product.decides(ExpireReservation, by="product_id")
+def expire(command: ExpireReservation, state: Product):
+    """Nothing where it is bought, being bought, given back, or found expired by another reservation before."""
+    hold = state.holds.get(command.reservation_id)
+    if hold is None or hold.counts(command.at):
+        return None
+    return ReservationExpired(**ended(command.reservation_id, state))
 
 
 @product.decides(SellReservation, by="product_id")

@@ -3,7 +3,7 @@
 from foldstack import Service
 
 from .api import api
-from .checkout import reactions
+from .checkout import checkout, reactions
 from .payments import PaymentProvider
 from .product import product
 from .purchase import purchase
@@ -14,6 +14,7 @@ service = Service(
     aggregates=[product, purchase],
     projections=[products, purchases],
     reactions=reactions,
+    sagas=[checkout],
     api=api,
     world=PaymentProvider.from_settings,
 )

@@ -17,7 +17,15 @@ from .product import (
     ReservationSold,
     product,
 )
-from .purchase import PurchaseBegan, PurchaseDeclined, PurchasePaid, Status, purchase
+from .purchase import (
+    PurchaseBegan,
+    PurchaseCancelled,
+    PurchaseCancelling,
+    PurchaseDeclined,
+    PurchasePaid,
+    Status,
+    purchase,
+)
 
 
 class ProductRow(State):
@@ -120,3 +128,13 @@ def purchase_paid(row: PurchaseRow, event: PurchasePaid, meta: EventMeta) -> Pur
 @purchases.on(PurchaseDeclined)
 def purchase_declined(row: PurchaseRow, event: PurchaseDeclined, meta: EventMeta) -> PurchaseRow:
     return row.model_copy(update={"status": "declined", "reason": event.reason})
+
+
+@purchases.on(PurchaseCancelling)
+def purchase_cancelling(row: PurchaseRow, event: PurchaseCancelling, meta: EventMeta) -> PurchaseRow:
+    return row.model_copy(update={"status": "cancelling", "reason": event.reason})
+
+
+@purchases.on(PurchaseCancelled)
+def purchase_cancelled(row: PurchaseRow, event: PurchaseCancelled, meta: EventMeta) -> PurchaseRow:
+    return row.model_copy(update={"status": "cancelled"})

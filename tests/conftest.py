@@ -1,5 +1,6 @@
 """What any suite may ask for."""
 
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,19 @@ if TYPE_CHECKING:
     from local.emulator import Emulator
     from local.postgres import Postgres
     from tests.sql.support import Database
+
+
+def pytest_configure() -> None:
+    # A shell's background jobs are born deaf to the interrupt, and so would be the commands that tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests record as "figures" is part of what they say: how much was tried."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "figures":
+                terminalreporter.write_line(f"{report.nodeid}: {value}")
 
 
 @pytest.fixture(scope="session")

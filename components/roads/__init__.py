@@ -17,7 +17,8 @@ NAMES = ("eventbridge", "kinesis", "sns", "sns-fifo")
 """eventbridge, sns: no order. kinesis, sns-fifo: the events of one stream in their order."""
 
 Source = ConsumerQueue | ConsumerStream
-"""What a function drains: `statements` for its role, `drain_into(function)`, and the `url` of a queue."""
+"""What a function drains: `statements` for its role, `variables` that it reads, `drain_into(function)`, and the `url`
+of a queue."""
 
 
 def build(scope: Scope, name: str, *, shards: int, retention_hours: int) -> Road:
@@ -29,16 +30,16 @@ def build(scope: Scope, name: str, *, shards: int, retention_hours: int) -> Road
     return sns.build(scope, fifo=name == "sns-fifo")
 
 
-def source(scope: Scope, suffix: str, events: Handle, types: list[str], *, timeout: int, attempts: int) -> Source:
+def source(scope: Scope, suffix: str, events: Handle, types: list[str], *, timeout: int) -> Source:
     """The source of a function that consumes a service's commits which hold one of `types`, all when there are none.
 
-    `timeout` is the function's, in seconds; what fails `attempts` times becomes a dead letter, or with a stream an
-    object in S3. The handle must say its road: see `known`.
+    `timeout` is the function's, in seconds; what keeps failing becomes a dead letter, or with a stream an object in S3.
+    The handle must say its road: see `known`.
     """
     name = events["road"]
     if name == "kinesis":
         return ConsumerStream(scope, suffix, events, types)
-    queue = ConsumerQueue(scope, suffix, timeout=timeout, attempts=attempts, fifo=name == "sns-fifo")
+    queue = ConsumerQueue(scope, suffix, timeout=timeout, fifo=name == "sns-fifo")
     alarms.on_age(scope, f"{suffix}-queue", queue.name)
     _subscribe(name, queue, events, types)
     return queue

@@ -5,7 +5,7 @@ import json
 import pulumi
 import pulumi_aws as aws
 
-from .. import alarms, permissions
+from .. import alarms, environment, permissions
 from ..function import Function
 from ..handles import Handle
 from ..scope import Scope
@@ -26,6 +26,7 @@ class ConsumerStream:
         self._suffix = suffix
         self._types = types
         self._stream_arn: pulumi.Input[str] = events["bus_arn"]
+        self.variables: environment.Variables = {}  # for its function: Lambda itself retries a stream
         self._failures_arn: pulumi.Input[str] = events["failures_bucket_arn"]
 
     @property

@@ -41,7 +41,8 @@ class Idle:
 
     def is_set(self) -> bool:
         """Whether the source had nothing left when it last looked."""
-        return self._source._caught_up(self._source._round)
+        # The round that is under way has yet to say what it finds.
+        return self._source._caught_up(self._source._round - 1)
 
 
 class EventSource(ABC):
@@ -61,6 +62,11 @@ class EventSource(ABC):
         self._failed_round = 0
         self._awaited = 0
         self._pause = SHORTEST_PAUSE
+
+    @property
+    def lag(self) -> str:
+        """How far it is behind, for a person."""
+        return "caught up" if self.idle.is_set() else "behind"
 
     def start(self) -> None:
         self._stopping.clear()

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections import Counter
 from collections.abc import MutableSequence
 from typing import Any
 
@@ -13,7 +14,8 @@ class Faults:
 
     `duplicate`: what was delivered comes again. `delay`: a delivery waits for up to `delay_seconds` (a queue lets
     others overtake it; a stream keeps its order). `shuffle`: a queue's batch is put out of order. `throttle`: the
-    call is refused. `crash`: the function is killed before or after its work.
+    call is refused. `crash`: the function is killed before, amid or after its work. What fails comes back to a queue
+    after `retry_seconds`.
     """
 
     def __init__(
@@ -26,6 +28,7 @@ class Faults:
         shuffle: float = 0.0,
         throttle: float = 0.0,
         crash: float = 0.0,
+        retry_seconds: int = 1,
     ) -> None:
         chances = {
             "duplicate": duplicate,
@@ -38,9 +41,17 @@ class Faults:
             if not 0 <= chance <= 1:
                 raise ValueError(f"Faults: {name} is {chance}; it is how often, from 0 to 1")
         self._chances = chances
+        self.retry_seconds = retry_seconds
         self._delay_seconds = delay_seconds
+        self._injected: Counter[str] = Counter()
         self._random = random.Random(seed)
         self._lock = threading.Lock()
+
+    @property
+    def injected(self) -> dict[str, int]:
+        """How many there were, by kind."""
+        with self._lock:
+            return {name: self._injected[name] for name in self._chances}
 
     def duplicate(self) -> bool:
         return self._happens("duplicate")
@@ -52,7 +63,7 @@ class Faults:
         if not self._happens("crash"):
             return None
         with self._lock:
-            return self._random.choice(("before", "after"))
+            return self._random.choice(("before", "amid", "after"))
 
     def delay(self) -> float:
         """Seconds to hold a delivery back; mostly 0."""
@@ -62,13 +73,15 @@ class Faults:
             return self._random.uniform(0, self._delay_seconds)
 
     def shuffle(self, batch: MutableSequence[Any]) -> None:
-        if self._happens("shuffle"):
+        if len(batch) > 1 and self._happens("shuffle"):
             with self._lock:
                 self._random.shuffle(batch)
 
     def _happens(self, name: str) -> bool:
         with self._lock:
-            return self._random.random() < self._chances[name]
+            happens = self._random.random() < self._chances[name]
+            self._injected[name] += happens
+            return happens
 
 
 NONE = Faults()

@@ -17,6 +17,7 @@ from .stream_delivery import StreamDelivery
 from .stream_failures import FailureDestination
 from .stream_readers import StreamReader, reader_of
 
+_NEVER = -2
 _STALE = ("ExpiredIteratorException", "TrimmedDataAccessException")
 
 
@@ -68,7 +69,7 @@ class StreamSource(EventSource):
             function_arn=function_arn,
             stream_arn=stream_arn,
         )
-        self._quiet_round = 0
+        self._quiet_round = _NEVER
         self._delivery = StreamDelivery(self.options, self._call, failures, self._stopping, retry_pause)
 
     @property
@@ -94,6 +95,7 @@ class StreamSource(EventSource):
         records, last = self._collect(reader, shard)
         if last is None:
             return False
+        self._quiet_round = _NEVER
 
         def advance(sequence_number: str) -> None:
             shard.position = self._checkpoint[shard.id] = sequence_number

@@ -53,6 +53,7 @@ class Connection:
         try:
             operated = content["operated"]
             self.environment = Environment(operated["service"]["variables"])
+            self._effects: str = operated["service"].get("effects", "")
             self.pipelines = [Pipeline(each) for each in operated["pipelines"]]
         except (KeyError, TypeError):
             raise OperationRefused(
@@ -115,11 +116,16 @@ class Connection:
 
     def order(self, pipeline: Pipeline, order: dict[str, Any]) -> Any:
         """What the projector function answers to an order: it does it with the code that is deployed."""
-        answer = self.client("lambda").invoke(FunctionName=pipeline.projector, Payload=json.dumps(order).encode())
-        content = json.loads(answer["Payload"].read() or b"null")
-        if "FunctionError" in answer:
-            raise OperationRefused(f"{pipeline.projector}: {(content or {}).get('errorMessage', 'it failed')}")
-        return content
+        return self._invoke(pipeline.projector, order)
+
+    def order_saga(self, order: dict[str, Any]) -> Any:
+        """What the effects function answers to an order to a saga. Raises OperationRefused where it refuses it."""
+        if not self._effects:
+            raise OperationRefused("the outputs do not name the effects function: deploy the stack anew")
+        answer = self._invoke(self._effects, {"saga": order})
+        if "refused" in answer:
+            raise OperationRefused(answer["refused"])
+        return answer
 
     def waiting(self, pipeline: Pipeline) -> int | None:
         """Messages in the queue before a projector; None where it reads a stream, and no queue measures that."""
@@ -127,6 +133,13 @@ class Connection:
             return None
         answer = self.client("sqs").get_queue_attributes(QueueUrl=pipeline.queue_url, AttributeNames=list(_WAITING))
         return sum(int(answer["Attributes"].get(name, 0)) for name in _WAITING)
+
+    def _invoke(self, function: str, order: dict[str, Any]) -> Any:
+        answer = self.client("lambda").invoke(FunctionName=function, Payload=json.dumps(order).encode())
+        content = json.loads(answer["Payload"].read() or b"null")
+        if "FunctionError" in answer:
+            raise OperationRefused(f"{function}: {(content or {}).get('errorMessage', 'it failed')}")
+        return content
 
     @cached_property
     def _clients(self) -> dict[str, Any]:

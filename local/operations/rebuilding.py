@@ -74,7 +74,6 @@ class Steps:
             self._connection.service,
             self._projection,
             self._connection.client,
-            lag=lambda: self._connection.waiting(self._pipeline),
             segments=self._segments,
             tell=tell,
         )
@@ -89,11 +88,6 @@ class Steps:
             )
 
     def _say_switched(self, live: int) -> None:
-        if self._connection.waiting(self._pipeline) is None:
-            self._console.print(
-                f"{self._name}: its projector reads a stream, so no queue says what it has still to fold; the "
-                "metric IteratorAge of its function does"
-            )
         self._console.print(
             f"{self._name}: generation {live} is read. The old one is fed still: --rollback goes back to it, "
             "--finish ends and removes it"

@@ -1,11 +1,33 @@
-"""EventBridge Scheduler. `schedules` fires them, from the graph: the emulator neither retries nor knows time zones."""
+"""EventBridge Scheduler: groups are the emulator's. Schedules of the graph are fired from it, by `schedules`: the
+emulator neither retries nor knows time zones. What functions put into a group is fired by `timer_source`."""
+
+from datetime import UTC, datetime
 
 from ..arns import arn
 from ..schedule_expression import parse
 from ..state import Record
-from .handler import Handler, Outputs, Request, Site
+from .handler import Handler, Outputs, Request, Site, absent_is_fine
 
 _GROUP = "default"
+
+
+class Group(Handler):
+    """With it goes all that is in it."""
+
+    understood = frozenset({"name", "tags"})
+    replaced_by = frozenset({"name"})
+
+    def create(self, request: Request) -> tuple[str, Outputs]:
+        name, scheduler = request.physical_name(), request.site.client("scheduler")
+        arn_ = scheduler.create_schedule_group(Name=name)["ScheduleGroupArn"]
+        return name, {"name": name, "arn": arn_, "state": "ACTIVE"}
+
+    def update(self, request: Request, record: Record) -> Outputs:
+        return record.outputs
+
+    def delete(self, site: Site, record: Record) -> None:
+        with absent_is_fine():
+            site.client("scheduler").delete_schedule_group(Name=record.id)
 
 
 class Schedule(Handler):
@@ -29,15 +51,20 @@ class Schedule(Handler):
 
     def create(self, request: Request) -> tuple[str, Outputs]:
         inputs, site = request.inputs, request.site
-        if inputs.get("groupName", _GROUP) != _GROUP:
-            raise ValueError(f"groupName is {inputs['groupName']!r}; the laptop has {_GROUP!r} only")
-        parse(inputs["scheduleExpression"], inputs.get("scheduleExpressionTimezone", "UTC"))
-        name = request.physical_name()
-        arn_ = arn(request.resource.type, name, site.region, site.account)
-        return f"{_GROUP}/{name}", {"name": name, "groupName": _GROUP, "arn": arn_}
+        expression = inputs["scheduleExpression"]
+        if parse(expression, inputs.get("scheduleExpressionTimezone", "UTC"))(datetime.now(UTC)) is None:
+            raise ValueError(f"{expression} is over: AWS makes no schedule that would never fire")
+        name, group = request.physical_name(), inputs.get("groupName", _GROUP)
+        site.client("scheduler").get_schedule_group(Name=group)
+        own = arn(request.resource.type, name, site.region, site.account)
+        outputs = {"name": name, "groupName": group, "arn": own.replace(f"/{_GROUP}/", f"/{group}/")}
+        return f"{group}/{name}", outputs
 
     def delete(self, site: Site, record: Record) -> None:
         """It is stopped with its schedule gone from the graph."""
 
 
-HANDLERS = {"aws:scheduler/schedule:Schedule": Schedule()}
+HANDLERS = {
+    "aws:scheduler/schedule:Schedule": Schedule(),
+    "aws:scheduler/scheduleGroup:ScheduleGroup": Group(),
+}

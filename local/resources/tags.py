@@ -94,6 +94,14 @@ def _tag_user_pool(site: Site, record: Record, put: Tags, gone: list[str]) -> No
         cognito.untag_resource(ResourceArn=arn, TagKeys=gone)
 
 
+def _tag_timers(site: Site, record: Record, put: Tags, gone: list[str]) -> None:
+    scheduler, arn = site.client("scheduler"), record.outputs["arn"]
+    if put:
+        scheduler.tag_resource(ResourceArn=arn, Tags=_list(put))
+    if gone:
+        scheduler.untag_resource(ResourceArn=arn, TagKeys=gone)
+
+
 def _list(tags: Tags) -> list[dict[str, str]]:
     return [{"Key": k, "Value": v} for k, v in sorted(tags.items())]
 
@@ -105,4 +113,5 @@ _OWN_CALLS: dict[str, Callable[[Site, Record, Tags, list[str]], None]] = {
     "aws:secretsmanager/secret:Secret": _tag_secret,
     "aws:cloudwatch/logGroup:LogGroup": _tag_log_group,
     "aws:cloudwatch/metricAlarm:MetricAlarm": _tag_alarm,
+    "aws:scheduler/scheduleGroup:ScheduleGroup": _tag_timers,
 }

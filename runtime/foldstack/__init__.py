@@ -15,9 +15,13 @@ from .kernel.keys import ID_PATTERN, Tenant
 from .kernel.messages import Command, Event, State
 from .kernel.problem import problem
 from .kernel.projection import EventMeta, Projection
-from .kernel.reaction import OutcomePending, ReactionContext, Reactions
+from .kernel.reaction import Later, OutcomePending, ReactionContext, Reactions
 from .kernel.request import CommandRequest, QueryRequest
+from .kernel.saga import Saga
+from .kernel.saga_messages import CancelSaga, SagaRetried, SagaStepSkipped, SagaStuck
+from .kernel.saga_progress import SagaProgress
 from .kernel.scenario import given
+from .kernel.schedule import Schedules, Tick
 from .kernel.service import Service, Settings
 
 __all__ = [
@@ -27,6 +31,7 @@ __all__ = [
     "Answer",
     "Api",
     "Body",
+    "CancelSaga",
     "Command",
     "CommandRequest",
     "Committed",
@@ -36,6 +41,7 @@ __all__ = [
     "EventMeta",
     "FoldstackError",
     "InvalidValue",
+    "Later",
     "OutcomePending",
     "Projection",
     "QueryParameters",
@@ -44,10 +50,17 @@ __all__ = [
     "Reactions",
     "Rejection",
     "Roles",
+    "Saga",
+    "SagaProgress",
+    "SagaRetried",
+    "SagaStepSkipped",
+    "SagaStuck",
+    "Schedules",
     "Service",
     "Settings",
     "State",
     "Tenant",
+    "Tick",
     "derived_id",
     "given",
     "problem",

@@ -3,6 +3,7 @@
 python -m foldstack.openapi shop:service > docs/openapi.json
 """
 
+import inspect
 import json
 import sys
 from typing import Any
@@ -52,6 +53,7 @@ def document(service: Service, version: str = "1") -> dict[str, Any]:
 def _operation(route: Route, roles: Roles | None) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
+        **_description(route),
         "operationId": route.handler.__name__,
         "parameters": [*_parameters(route)],
         "responses": {
@@ -68,6 +70,12 @@ def _operation(route: Route, roles: Roles | None) -> dict[str, Any]:
         schema = {"$ref": _REF.format(model=route.body.__name__)}
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return operation
+
+
+def _description(route: Route) -> dict[str, str]:
+    """What the handler's docstring says after its first paragraph."""
+    _, _, rest = (inspect.getdoc(route.handler) or "").partition("\n\n")
+    return {"description": " ".join(rest.split())} if rest else {}
 
 
 def _problems(route: Route, roles: Roles | None) -> list[int]:

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from benchmarks import report
-from benchmarks.measure import Comparison, Table, compare, take_turns
+from benchmarks.measure import Comparison, Table, compare, percentile, take_turns
 
 
 def sample(*values: float):
@@ -43,6 +43,13 @@ def test_a_goal_is_reached_from_its_own_side(faster: bool, goal: float, met: boo
     assert document["met"] is met
     assert document["goal"] == {"at_least" if faster else "at_most": goal}
     assert document["medians"] == {"ours": 20, "near": 50, "far": 90}
+
+
+@pytest.mark.parametrize(("share", "value"), [(50, 50), (99, 99), (100, 100), (1, 1), (0, 1)])
+def test_a_percentile_is_a_value_that_was_taken(share: int, value: float):
+    taken = [float(n) for n in range(100, 0, -1)]
+    assert percentile(taken, share) == value
+    assert percentile([7.0], share) == 7.0
 
 
 def test_without_a_goal_nothing_is_met_or_missed():

@@ -71,6 +71,60 @@ def test_rebuild():
     assert [row["events"] for row in found["rebuild_memory"]["rows"]] == [1000, 2000, 4000]
 
 
+@pytest.mark.emulator
+@pytest.mark.parametrize("store", ["dynamodb", "data_api", "psycopg"])
+def test_consumers(store: str):
+    found = documents("consumers", "--only", store, "--size", "20")
+    assert list(found) == ["machine", f"consumers_{store}", f"consumers_{store}_counts"]
+    rates = found[f"consumers_{store}"]["rows"]
+    assert {row["road"] for row in rates} == {"eventbridge", "sns", "kinesis"}
+    assert all(row["ours_per_s"] and row["plain_per_s"] and row["ratio"] and row["ours_cpu_us"] for row in rates)
+    counts = {
+        (row["batch"], row["of_one_stream"], row["side"]): row
+        for row in found[f"consumers_{store}_counts"]["rows"]
+        if row["road"] == "eventbridge"
+    }
+    assert {key: row["requests"] for key, row in counts.items()} == {
+        **{(batch, together, "plain"): 1 for batch, together in ((1, 1), (10, 1), (10, 10))},
+        (1, 1, "ours"): 2,
+        (10, 1, "ours"): 0.2,
+        (10, 10, "ours"): 0.2,
+    }
+    if store == "dynamodb":
+        assert (counts[10, 1, "ours"]["read_units"], counts[10, 1, "ours"]["write_units"]) == (1, 1)
+        assert (counts[10, 10, "ours"]["read_units"], counts[10, 10, "ours"]["write_units"]) == (0.1, 0.1)
+    else:
+        assert counts[10, 1, "ours"]["transactions"] == 0.2
+        assert counts[10, 10, "ours"]["wal_bytes"] < counts[10, 10, "plain"]["wal_bytes"]
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize(
+    "road", ["eventbridge", *(pytest.param(road, marks=pytest.mark.long) for road in ("sns", "sns-fifo", "kinesis"))]
+)
+def test_latency(road: str):
+    name = f"latency_{road.replace('-', '_')}"
+    found = documents("latency", "--only", road, "--size", "2")
+    assert list(found) == ["machine", name, f"{name}_parts"]
+    assert [row["views"] for row in found[name]["rows"]] == ["dynamodb", "postgres"]
+    for row in found[name]["rows"]:
+        assert 0 < row["bare_p50"] <= row["bare_p99"]
+        assert 0 < row["seen_p50"] <= row["seen_p99"]
+        assert row["with_token_p50"] > 0
+        assert row["gets"] >= 1
+        assert row["relay_calls"] > 0
+        assert row["projector_calls"] > 0
+    stations = [row["part"] for row in found[f"{name}_parts"]["rows"] if row["views"] == "postgres"]
+    assert stations == [
+        "answer to relay",
+        "relay",
+        "road",
+        "projector to client",
+        "of it the projector",
+        "of it the GET",
+    ]
+
+
 def test_imports():
     found = documents("coldstart", "--only", "imports")
     assert list(found) == ["machine", "imports", "import_offenders"]

@@ -66,6 +66,12 @@ class Tables:
     def views(self) -> DynamoViewOperations:
         return DynamoViewOperations(self.dynamodb, self.of_views)
 
+    def empty(self) -> None:
+        """Of all rows of views."""
+        for name in self.of_views.values():
+            for item in self.dynamodb.scan(TableName=name)["Items"]:
+                self.dynamodb.delete_item(TableName=name, Key={"p": item["p"], "s": item["s"]})
+
     def store(self) -> DynamoCommitStore:
         return DynamoCommitStore(self.dynamodb, self.commits, self.ids, self.bodies())
 

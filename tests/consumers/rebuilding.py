@@ -1,14 +1,17 @@
 """What tests of rebuilds share: a scan of a memory store, and what a reader may see of a stream."""
 
+import threading
 from typing import Any
 
+import pytest
 from foldstack.aws.commit_scan import Scanned
-from foldstack.aws.rebuild import Rebuild
+from foldstack.aws.rebuild import Rebuild, Stopped
 from foldstack.kernel.keys import StreamId
 from foldstack.kernel.projection import Projection
 from foldstack.kernel.store import MemoryCommitStore
 
 from .library import TENANTS, folded, projector, shown
+from .test_sweep import MemoryHeads
 
 
 class MemoryScan:
@@ -37,10 +40,22 @@ class MemoryScan:
         return sum(len(commits) for commits in self._store.streams().values())
 
 
-def rebuild_of(projection: Projection, store: Any, views: Any, scan: Any = None, **more: Any) -> Rebuild:
+def rebuild_of(
+    projection: Projection, store: Any, views: Any, scan: Any = None, heads: Any = None, **more: Any
+) -> Rebuild:
     """One that never really waits, in one thread."""
-    more = {"segments": 1, "clock": lambda: 0.0, "settled": 0.0, "readers_gone": 0.0, "sleep": lambda s: None, **more}
-    return Rebuild(projection, scan or MemoryScan(store), views, projector(store, views), **more)
+    at_once = {"settled": 0.0, "readers_gone": 0.0, "patience": 0.0}
+    more = {"segments": 1, "clock": lambda: 0.0, "sleep": lambda s: None, **at_once, **more}
+    scan, heads = scan or MemoryScan(store), heads or MemoryHeads(store)
+    return Rebuild(projection, scan, views, projector(store, views), heads, **more)
+
+
+def half_built(rebuild: Rebuild) -> None:
+    """It was begun, and stopped at once."""
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        rebuild.build(stop)
 
 
 def assert_generation_equals_fold(views: Any, store: MemoryCommitStore, generation: Projection) -> None:

@@ -59,10 +59,10 @@ def fail():
 
 
 def batch_of(records, failing):
-    batch, done = Batch(logging.getLogger("test")), []  # pyright: ignore
+    batch, done = Batch(logging.getLogger("test"), None), []  # pyright: ignore
     for n, record in enumerate(records):
         batch.attempt(record, fail if n in failing else lambda n=n: done.append(n))
-    return done, [each["itemIdentifier"] for each in batch.answer["batchItemFailures"]]
+    return done, [each["itemIdentifier"] for each in batch.answer()["batchItemFailures"]]
 
 
 def queued(group, queue):

@@ -5,9 +5,8 @@ from decimal import Decimal
 
 import pytest
 from foldstack import Projection
-from foldstack.aws import view_fold
 from foldstack.aws.projector import Projector
-from foldstack.kernel.errors import InvalidValue, StoreTimeout, UndecodableEvent
+from foldstack.kernel.errors import InvalidValue, StoreTimeout, UndecodableEvent, described
 from pydantic import ValidationError
 
 from .domain import POISONED, ArticleRow, Created, Moved, Noted, Priced, article, articles, trails
@@ -231,6 +230,6 @@ def test_a_contribution_that_totals_cannot_add_exactly_is_poison(new_views, cont
 def test_a_reason_holds_no_data():
     with pytest.raises(ValidationError) as caught:
         ArticleRow.model_validate({"price": "someone@example.org", "shelf": "x"})
-    reason = view_fold._described(caught.value)
+    reason = described(caught.value)
     assert "price" in reason
     assert "someone" not in reason

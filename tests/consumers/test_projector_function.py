@@ -30,7 +30,7 @@ class Function:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.library, self.views, self.park = Library(), MemoryViewStore(), Parked()
         monkeypatch.setattr(composition, "commit_store", lambda env: self.library.store)
-        monkeypatch.setattr(composition, "view_store", lambda env, service: self.views)
+        monkeypatch.setattr(composition, "fed_views", lambda env, service: self.views)
         monkeypatch.setattr(composition, "parking", lambda env: self.park)
         monkeypatch.setattr(composition, "sweep", self._sweep)
         self._monkeypatch = monkeypatch

@@ -10,13 +10,15 @@ from foldstack.aws.compare import compare
 from foldstack.aws.generations import FEEDERS_LOOK, SETTLED, Generations
 from foldstack.aws.projector import Projector
 from foldstack.aws.rebuild import NotReady, Rebuild, Stopped
+from foldstack.aws.sweep import CommitTableHeads
 from foldstack.kernel.errors import OperationRefused, StoreThrottled
 from foldstack.kernel.projection import Projection
 
-from .domain import POISONED, ArticleRow, Created, Moved, Priced, article, articles, trails
+from .domain import POISONED, ArticleRow, Created, Moved, Noted, Priced, article, articles, trails
 from .fakes import Clock, Crash, Death, MemoryViewStore, Parked, Watched
 from .library import TENANTS, Library, deliver, projector, published, stream
-from .rebuilding import MemoryScan, assert_generation_equals_fold, rebuild_of
+from .rebuilding import MemoryScan, assert_generation_equals_fold, half_built, rebuild_of
+from .test_sweep import MemoryHeads
 
 A = stream("a")
 
@@ -150,19 +152,21 @@ def test_it_is_not_ready_while_a_stream_is_parked(new_views):
     assert_generation_equals_fold(views, library.store, articles.in_generation(2))
 
 
-def test_it_is_not_ready_while_the_road_is_behind(new_views):
-    library, views, waiting = small(), new_views(), [101]
-    mine = rebuild_of(articles, library.store, views, lag=lambda: waiting[0])
-    with pytest.raises(NotReady, match="101 messages wait"):
-        mine.build()
-    waiting[0] = 100
-    scan = mine._scan
-    asked = scan.asked
-    assert mine.build().stage == "built"
-    assert scan.asked == asked, "the scan was done"
-    waiting[0] = 500
-    with pytest.raises(NotReady):
-        mine.switch()
+def test_it_is_not_switched_to_while_it_is_behind(new_views):
+    library, views, clock = small(), new_views(), Clock()
+    rebuild_of(articles, library.store, views).build()
+    late = library.commit("b", Priced(price=Decimal(2)))
+    library.commit("c", Noted(text="of no interest"))
+    with pytest.raises(NotReady, match=r"rows of 1 streams or more, such as acme#article#b at 2 of 3, did not come on"):
+        rebuild_of(articles, library.store, views).switch()
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        deliver(Projector([articles.in_generation(2)], library.store, views, Parked()), published([late]))
+
+    mine = rebuild_of(articles, library.store, views, clock=clock, sleep=sleep, patience=1.0)
+    assert mine.switch().live == 2
+    assert 0 < clock.now < 1
 
 
 def test_it_goes_on_where_it_was_stopped():
@@ -226,9 +230,7 @@ def test_a_cancelled_rebuild_stops_and_leaves_nothing():
 
 def test_a_rebuild_of_other_code_is_not_continued(new_views, monkeypatch):
     library, views = small(), new_views()
-    mine = rebuild_of(articles, library.store, views, lag=lambda: 999)
-    with pytest.raises(NotReady):
-        mine.build()
+    half_built(rebuild_of(articles, library.store, views))
     monkeypatch.setattr(Projection, "fingerprint", "other")
     with pytest.raises(OperationRefused, match="other code"):
         rebuild_of(articles, library.store, views).build()
@@ -237,13 +239,13 @@ def test_a_rebuild_of_other_code_is_not_continued(new_views, monkeypatch):
 def test_a_rebuild_of_another_epoch_is_not_continued(new_views):
     """A restore came between: what was scanned before may be undone."""
     library, views = small(), new_views()
-    with pytest.raises(NotReady):
-        rebuild_of(articles, library.store, views, lag=lambda: 999).build()
+    half_built(rebuild_of(articles, library.store, views))
     after = Rebuild(
         articles,
         MemoryScan(library.store),
         views,
         projector(library.store, views, epoch=2),
+        MemoryHeads(library.store),
         clock=lambda: 1e9,
         settled=0.0,
     )
@@ -332,7 +334,8 @@ def test_on_dynamodb_with_segments_beside_writers_and_projectors(tables):
     library = Library(tables.store()).grow(random.Random(11), streams=12, commits=8)
     deliver(projector(library.store, tables.views()), published(library.commits))
     scan = CommitTableScan(tables.dynamodb, tables.commits, tables.bodies())
-    mine = rebuild_of(articles, library.store, tables.views(), scan, segments=3)
+    heads = CommitTableHeads(tables.dynamodb, tables.commits)
+    mine = rebuild_of(articles, library.store, tables.views(), scan, heads, segments=3)
     looks = Generations(tables.views, 0.0)
     done = threading.Event()
     faults: list[BaseException] = []

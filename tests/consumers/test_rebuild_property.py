@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from foldstack.aws.generations import FEEDERS_LOOK, READERS_LOOK, Generations
 from foldstack.aws.projector import Projector
-from foldstack.aws.rebuild import Rebuild
+from foldstack.aws.rebuild import NotReady, Rebuild
 from foldstack.aws.views import ViewReader
 from foldstack.kernel.errors import OperationRefused
 from foldstack.kernel.token import Token
@@ -15,6 +15,7 @@ from .domain import articles, trails
 from .fakes import Clock, Crash, Death, Parked, Turns, Watched
 from .library import Library, deliver, projector, published
 from .rebuilding import MemoryScan, assert_generation_equals_fold, states
+from .test_sweep import MemoryHeads
 
 HISTORIES = 12
 
@@ -97,6 +98,8 @@ class World:
             except Crash:
                 self.deaths += 1
                 died = True
+            except NotReady:
+                continue
             except OperationRefused:
                 assert died
                 return
@@ -142,7 +145,7 @@ class World:
             MemoryScan(self.library.store),
             views,
             self.projector(views),
-            lag=lambda: len(self.road),
+            MemoryHeads(self.library.store),
             segments=1,
             settled=self.settled,
             clock=self.clock,

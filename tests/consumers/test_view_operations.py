@@ -4,8 +4,9 @@ import random
 from decimal import Decimal
 
 from foldstack.aws import view_rows
-from foldstack.aws.view_operations import RowWrite, _fitting, generation_of
+from foldstack.aws.view_operations import _fitting, generation_of
 from foldstack.aws.view_rows import LeadRow, Parked
+from foldstack.aws.view_store import RowWrite
 from foldstack.kernel.generations import Control, Rebuilding
 
 from .domain import ArticleRow, TrailRow, articles, trails

@@ -96,19 +96,35 @@ class Client:
         return self.post("/purchase", {"reservationId": reservation_id, "payment": {"token": token}}, **headers)
 
 
-DEFAULT, *OTHERS = roads.NAMES
+READ_MODELS = ("dynamodb", "postgres")
+DEFAULT, *OTHERS = itertools.product(roads.NAMES, READ_MODELS)
+IN_CI = {("kinesis", "postgres"), ("sns", "dynamodb")}
+"""Besides the default, which CI runs in full: there the tests marked `contract` are run, and the rest are long."""
 
 
-@pytest.fixture(scope="session", params=[DEFAULT, *(pytest.param(road, marks=pytest.mark.long) for road in OTHERS)])
-def road(request: pytest.FixtureRequest) -> str:
-    """The whole suite runs on each; `-k kinesis` chooses one."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        combination = item.callspec.params.get("combination") if hasattr(item, "callspec") else None
+        contract = combination in IN_CI and item.get_closest_marker("contract")
+        if combination not in (None, DEFAULT) and not contract:
+            item.add_marker(pytest.mark.long)
+
+
+@pytest.fixture(scope="session", params=[DEFAULT, *OTHERS], ids="-".join)
+def combination(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """A road and a store of views. The whole suite runs on each; `-k kinesis-postgres` chooses one."""
     return request.param
 
 
-@pytest.fixture(scope="session", params=["dynamodb", pytest.param("postgres", marks=pytest.mark.long)])
-def read_model(request: pytest.FixtureRequest) -> str:
-    """The whole suite runs on each; `-k postgres` chooses one."""
-    return request.param
+@pytest.fixture(scope="session")
+def road(combination: tuple[str, str]) -> str:
+    return combination[0]
+
+
+@pytest.fixture(scope="session")
+def read_model(combination: tuple[str, str]) -> str:
+    return combination[1]
 
 
 @pytest.fixture(scope="session")

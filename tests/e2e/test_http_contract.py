@@ -6,6 +6,8 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+pytestmark = pytest.mark.contract
+
 GOOD = {"name": "Pen", "price": {"amount": "19.90", "currency": "EUR"}, "stock": 1}
 
 

@@ -4,6 +4,8 @@ import threading
 
 import pytest
 
+pytestmark = pytest.mark.contract
+
 
 def test_outputs_name_what_was_deployed(cloud, read_model):
     assert set(cloud.outputs) >= {"apiUrl", "eventTable", "viewTables", "eventBus", "paymentProviderUrl"}

@@ -42,6 +42,8 @@ BY_USE = {
     "aws:lambda/invocation:Invocation",
     "aws:lambda/layerVersion:LayerVersion",
     "aws:lambda/permission:Permission",
+    # 1 $ for a million that fire; those that wait are free.
+    "aws:scheduler/scheduleGroup:ScheduleGroup",
     "aws:rds/clusterInstance:ClusterInstance",  # paused: see below
     "aws:s3/bucket:Bucket",
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",

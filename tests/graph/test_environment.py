@@ -1,5 +1,6 @@
 """Variables: what components set is what the runtime reads. Not proven here: that each function has all it needs."""
 
+import json
 from collections import UserDict
 
 import pytest
@@ -49,7 +50,8 @@ def read_by_the_runtime():
 def test_what_is_set_is_what_is_read(request, every_function):
     given = {name for each in every_function for name in variables(each) if name.startswith("FOLDSTACK_")}
     unset = set() if request.node.callspec.params["every_function"] == "kinesis" else FED_BY_THE_RELAY
-    assert given == read_by_the_runtime() - unset - {"FOLDSTACK_ANONYMOUS"}  # the shop's door is not
+    unused = {"FOLDSTACK_SCHEDULES", "FOLDSTACK_ANONYMOUS"}
+    assert given == read_by_the_runtime() - unset - unused, "the shop has no schedules, and its door a token"
 
 
 def test_the_runtime_accepts_the_values(every_function):
@@ -61,6 +63,17 @@ def test_the_runtime_accepts_the_values(every_function):
         assert environment.variables["POWERTOOLS_SERVICE_NAME"] == "shop"
         assert environment.variables["POWERTOOLS_LOG_LEVEL"] == "INFO"
         assert environment.variables.get("RESERVATION_MINUTES") == (None if each.name == "shop-auth-claims" else "15")
+
+
+def test_what_drains_a_queue_is_told_which_and_how_often_it_may_fail():
+    graph = shop("dev", effectAttempts=7)
+    told = {each.name: Environment.read(variables(each)).queue for each in functions(graph)}
+    attempts = {"shop-commands": 18, "shop-effects": 7, "shop-views-projector": 18}
+    assert {name: queue.attempts for name, queue in told.items() if queue} == attempts
+    for name in attempts:
+        queue = graph.one("aws:sqs/queue:Queue", f"{name}-queue")
+        assert json.loads(queue.inputs["redrivePolicy"])["maxReceiveCount"] == attempts[name]
+        assert (told[name].url, told[name].hidden_seconds) == (queue.outputs["url"], 360)
 
 
 def test_variables_fit_into_a_function(every_function):
@@ -75,16 +88,19 @@ def test_a_function_is_told_only_of_what_it_may_touch():
     store = everyone | {"FOLDSTACK_COMMIT_TABLE", "FOLDSTACK_BODIES_BUCKET"}
     door = {"FOLDSTACK_ROUTES", "FOLDSTACK_TENANTS_TABLE"}
     commands = store | {"FOLDSTACK_ID_TABLE"}
-    requests = commands | door | {"FOLDSTACK_SECRETS", "FOLDSTACK_INLINE_SECONDS"}
+    reactions = {"FOLDSTACK_SECRETS", "FOLDSTACK_TIMERS"}
+    requests = commands | door | reactions | {"FOLDSTACK_INLINE_SECONDS"}
+    queue = {"FOLDSTACK_QUEUE"}
+    views = {"FOLDSTACK_VIEW_TABLES"}
     assert told == {
-        "shop-commands": commands,
+        "shop-commands": commands | queue,
         "shop-relay": everyone | {"FOLDSTACK_ROAD", "FOLDSTACK_PARKED_QUEUE"},
-        "shop-effects": commands | {"FOLDSTACK_SECRETS"},
-        "shop-views-projector": store | {"FOLDSTACK_VIEW_TABLES", "FOLDSTACK_PARKED_QUEUE", "FOLDSTACK_CONSUMER"},
+        "shop-effects": commands | reactions | queue | {"FOLDSTACK_DEAD_LETTERS"},
+        "shop-views-projector": store | views | queue | {"FOLDSTACK_PARKED_QUEUE", "FOLDSTACK_CONSUMER"},
         "shop-auth-claims": everyone | {"FOLDSTACK_TENANTS_TABLE", "FOLDSTACK_API_SCOPE"},
-        "shop-api-router": requests | {"FOLDSTACK_VIEW_TABLES"},
+        "shop-api-router": requests | views,
         "shop-api-commands": requests,
-        "shop-api-queries": store | door | {"FOLDSTACK_VIEW_TABLES"},
+        "shop-api-queries": store | door | views,
     }
 
 
@@ -101,7 +117,7 @@ def test_with_views_in_postgresql_those_who_use_them_are_told_where():
     secrets = {each.name: each.outputs["arn"] for each in both[0].of("aws:secretsmanager/secret:Secret")}
     for connection in sql.values():
         assert connection[:1] == (cluster.outputs["arn"],)
-        assert connection[2:] == ("foldstack", ("products", "purchases"))
+        assert connection[2:] == ("foldstack", ("checkout", "products", "purchases"))
     assert sql["shop-views-projector"].secret == secrets["shop-sql-secret-projector"]
     assert sql["shop-api-router"].secret == sql["shop-api-queries"].secret == secrets["shop-sql-secret-reader"]
     assert sql["shop-views-migrate"].secret == cluster.outputs["masterUserSecrets"][0]["secretArn"]

@@ -1,6 +1,7 @@
 """What every function has: a role, logs and alarms of its own. Not proven here: that its code starts."""
 
 import pytest
+from foldstack.aws.composition import STUCK_SAGAS
 
 from components import EventSourcedService, ProjectionPipeline
 from tests.graph.support import DOMAIN, FUNCTION, FUNCTION_ZIP, component, deploy, functions, role_of, shop
@@ -25,7 +26,7 @@ def test_no_two_functions_share_a_role(graph):
 
 
 def test_no_role_is_left_over(graph):
-    used = {role_of(graph, each).name for each in functions(graph)} | {"shop-views-sweep-role"}
+    used = {role_of(graph, each).name for each in functions(graph)} | {"shop-views-sweep-role", "shop-timers-role"}
     assert {role.name for role in graph.of("aws:iam/role:Role")} == used
 
 
@@ -81,6 +82,14 @@ def test_what_should_be_empty_raises_an_alarm_when_it_is_not(graph):
         (alarm,) = alarms(graph, "ApproximateNumberOfMessagesVisible", {"QueueName": queue.outputs["name"]})
         assert alarm.inputs["threshold"] == 1
         assert queue.inputs["messageRetentionSeconds"] == 14 * 24 * 3600
+
+
+def test_a_saga_that_gets_stuck_raises_an_alarm():
+    """By the metric, and the dimension, that a function writes."""
+    (alarm,) = alarms(shop("dev"), STUCK_SAGAS, {"service": "shop"})
+    assert (alarm.inputs["namespace"], alarm.inputs["statistic"], alarm.inputs["threshold"]) == ("Foldstack", "Sum", 1)
+    for each in functions(shop("dev")):
+        assert each.inputs["environment"]["variables"]["FOLDSTACK_SERVICE"] == "shop"
 
 
 def test_alarms_go_to_the_topic_of_the_stack():

@@ -25,7 +25,8 @@ APPEND = {"dynamodb:PutItem": {"shop-commits"}, "dynamodb:Query": {"shop-commits
 REMEMBER = {"dynamodb:BatchWriteItem": {"shop-ids"}, "dynamodb:GetItem": {"shop-ids"}, "dynamodb:PutItem": {"shop-ids"}}
 BODIES = {"s3:GetObject": {"shop-bodies/*"}, "s3:PutObject": {"shop-bodies/*"}}
 SECRETS = {"secretsmanager:GetSecretValue": {"shop-secret-paymentProviderKey"}}
-VIEWS = {"shop-views-view-products", "shop-views-view-purchases"}
+TIMERS = {"scheduler:CreateSchedule": {"shop-timers schedules/*"}, "iam:PassRole": {"shop-timers-role"}}
+VIEWS = {"shop-views-view-checkout", "shop-views-view-products", "shop-views-view-purchases"}
 READ_VIEWS = {"dynamodb:GetItem": VIEWS, "dynamodb:Query": VIEWS}
 MEMBERS = {"dynamodb:BatchGetItem": {"shop-auth-tenants"}}
 READ_STORE = {"dynamodb:Query": {"shop-commits"}, "s3:GetObject": {"shop-bodies/*"}}
@@ -56,7 +57,15 @@ def everyone(function):
 
 GRANTS = {
     "shop-commands": together(APPEND, REMEMBER, BODIES, consume("shop-commands-queue")),
-    "shop-effects": together(APPEND, REMEMBER, BODIES, SECRETS, consume("shop-effects-queue")),
+    "shop-effects": together(
+        APPEND,
+        REMEMBER,
+        BODIES,
+        SECRETS,
+        TIMERS,
+        consume("shop-effects-queue"),
+        {"sqs:SendMessage": {"shop-effects-dead-letters"}},
+    ),
     "shop-relay": {
         "dynamodb:DescribeStream": {"shop-commits stream"},
         "dynamodb:GetRecords": {"shop-commits stream"},
@@ -70,11 +79,12 @@ GRANTS = {
         READ_STORE,
         {"dynamodb:Scan": {"shop-commits"}},
         {f"dynamodb:{action}": VIEWS for action in ("DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem")},
+        {f"dynamodb:{action}": VIEWS for action in ("BatchGetItem", "PartiQLInsert", "PartiQLUpdate")},
         {"sqs:SendMessage": {"shop-views-parked"}},
     ),
     "shop-auth-claims": {"dynamodb:GetItem": {"shop-auth-tenants"}},
-    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, READ_VIEWS, MEMBERS),
-    "shop-api-commands": together(APPEND, REMEMBER, BODIES, SECRETS, MEMBERS),
+    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, TIMERS, READ_VIEWS, MEMBERS),
+    "shop-api-commands": together(APPEND, REMEMBER, BODIES, SECRETS, TIMERS, MEMBERS),
     "shop-api-queries": together(READ_STORE, READ_VIEWS, MEMBERS),
 }
 
@@ -131,7 +141,7 @@ WITH_POSTGRES = {
         login("shop-sql-cluster master secret"),
         {"secretsmanager:GetSecretValue": LOGINS, "secretsmanager:PutSecretValue": LOGINS},
     ),
-    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, READ_DATABASE, MEMBERS),
+    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, TIMERS, READ_DATABASE, MEMBERS),
     "shop-api-queries": together(READ_STORE, READ_DATABASE, MEMBERS),
 }
 
@@ -163,6 +173,23 @@ def test_the_sweep_may_invoke_the_projector_and_nothing_else():
         "lambda:InvokeFunction": {"shop-views-projector"},
         "sqs:SendMessage": {"shop-views-sweep-dead-letters"},
     }
+
+
+def test_timers_may_send_commands_and_nothing_else(graph):
+    (role,) = [each for each in graph.of("aws:iam/role:Role") if each.name == "shop-timers-role"]
+    assert grants(graph, role) == {"sqs:SendMessage": {"shop-commands-queue", "shop-commands-dead-letters"}}
+
+
+def test_a_role_is_passed_to_scheduler_alone(graph):
+    passed = [
+        statement
+        for role in graph.of("aws:iam/role:Role")
+        for statement in statements_of(graph, role)
+        if "iam:PassRole" in actions_of(statement)
+    ]
+    assert len(passed) >= 2
+    for statement in passed:
+        assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
 
 
 def test_the_privilege_rule(graph):
@@ -242,8 +269,11 @@ def test_each_role_trusts_one_service(graph):
         assert statement["Effect"] == "Allow"
         assert statement["Action"] == "sts:AssumeRole"
         trusted[role.name] = (statement["Principal"]["Service"], statement.get("Condition"))
-    scheduler = trusted.pop("shop-views-sweep-role")
-    assert scheduler == ("scheduler.amazonaws.com", {"StringEquals": {"aws:SourceAccount": "123456789012"}})
+    mine = {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    assert trusted.pop("shop-views-sweep-role") == ("scheduler.amazonaws.com", mine)
+    group = graph.one("aws:scheduler/scheduleGroup:ScheduleGroup").outputs["arn"]
+    timers = {**mine, "ArnEquals": {"aws:SourceArn": group}}
+    assert trusted.pop("shop-timers-role") == ("scheduler.amazonaws.com", timers)
     assert set(map(str, trusted.values())) == {str(("lambda.amazonaws.com", None))}
 
 
@@ -265,6 +295,9 @@ def described(graph, arn):
     for cluster in graph.of("aws:rds/cluster:Cluster"):
         if arn == cluster.outputs["masterUserSecrets"][0]["secretArn"]:
             return f"{cluster.name} master secret"
+    if ":schedule/" in arn:
+        whole = arn.replace(":schedule/", ":schedule-group/").removesuffix("/*")
+        return f"{by_arn(graph, whole).name} schedules/*"
     for ending in ("/aws/lambda/*", "/*", ":*", ""):
         whole = arn.removesuffix(ending)
         if arn.endswith(ending) and any(

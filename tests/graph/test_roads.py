@@ -6,6 +6,7 @@ import pytest
 
 from components import EventSourcedService, ProjectionPipeline
 from local.event_sources.filters import Filters
+from shop import service
 from tests.graph.support import DOMAIN, FUNCTION, by_arn, component, deploy, document, shop
 
 QUEUE = "aws:sqs/queue:Queue"
@@ -47,6 +48,14 @@ def test_queues_are_drained_in_batches_that_may_fail_in_part():
         assert source.inputs["functionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
+def test_each_deployment_sees_that_the_effects_are_fed_all_they_answer():
+    check = graph().one("aws:lambda/invocation:Invocation", "shop-effects-check")
+    assert set(json.loads(check.inputs["input"])["check"]) == service.reactions.stored_types()
+    effects = graph().one(FUNCTION, "shop-effects")
+    assert check.inputs["functionName"] == effects.outputs["name"]
+    assert check.inputs["triggers"] == {"code": effects.outputs["codeSha256"]}
+
+
 def test_what_fails_too_often_becomes_a_dead_letter():
     dead = {}
     for queue, _, _ in queues_with_a_consumer():
@@ -57,9 +66,9 @@ def test_what_fails_too_often_becomes_a_dead_letter():
             > (queue.inputs["messageRetentionSeconds"])
         )
     assert dead == {
-        "shop-commands-queue": ("shop-commands-dead-letters", 5),
-        "shop-effects-queue": ("shop-effects-dead-letters", 10),
-        "shop-views-projector-queue": ("shop-views-projector-dead-letters", 5),
+        "shop-commands-queue": ("shop-commands-dead-letters", 18),
+        "shop-effects-queue": ("shop-effects-dead-letters", 18),
+        "shop-views-projector-queue": ("shop-views-projector-dead-letters", 18),
     }
 
 

@@ -57,7 +57,7 @@ def test_each_role_has_a_secret_and_no_value_is_in_the_graph():
 
 def test_a_migration_runs_when_code_or_cluster_changes_and_before_anything_uses_the_views():
     graph = sql_shop()
-    migration = graph.one(INVOCATION)
+    migration = graph.one(INVOCATION, "shop-views-migration")
     migrate, projector, router = (
         next(each for each in functions(graph) if each.name == name)
         for name in ("shop-views-migrate", "shop-views-projector", "shop-api-router")
@@ -67,7 +67,7 @@ def test_a_migration_runs_when_code_or_cluster_changes_and_before_anything_uses_
         "code": migrate.outputs["codeSha256"],
         "cluster": graph.one(CLUSTER).outputs["arn"],
     }
-    assert json.loads(migration.inputs["input"]) == {"views": ["products", "purchases"]}
+    assert json.loads(migration.inputs["input"]) == {"views": ["checkout", "products", "purchases"]}
     for user in (projector, router):
         assert migration.urn in user.dependencies, user
     assert graph.one(INSTANCE).urn in migration.dependencies

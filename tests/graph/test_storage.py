@@ -22,6 +22,7 @@ def test_the_identity_of_what_holds_data():
         f"urn:pulumi:dev::shop::{service}${BUCKET}::shop-bodies",
         f"urn:pulumi:dev::shop::{service}${BUCKET}::shop-failures",
         f"urn:pulumi:dev::shop::{service}${SECRET}::shop-secret-paymentProviderKey",
+        f"urn:pulumi:dev::shop::{views}${TABLE}::shop-views-view-checkout",
         f"urn:pulumi:dev::shop::{views}${TABLE}::shop-views-view-products",
         f"urn:pulumi:dev::shop::{views}${TABLE}::shop-views-view-purchases",
         f"urn:pulumi:dev::shop::{auth}${TABLE}::shop-auth-tenants",
@@ -40,6 +41,7 @@ def test_the_keys_of_each_table():
     assert keys == {
         "shop-commits": [("p", "S"), ("s", "N")],
         "shop-ids": [("p", "S")],
+        "shop-views-view-checkout": view,
         "shop-views-view-products": view,
         "shop-views-view-purchases": view,
         "shop-auth-tenants": [("p", "S"), ("s", "S")],
@@ -68,8 +70,9 @@ def test_only_command_ids_expire():
 @pytest.mark.parametrize(("removal", "kept"), [("keep", True), ("destroy", False)])
 def test_data_goes_with_the_stack_only_when_told(removal, kept):
     graph = shop("dev", removal=removal)
-    data = graph.of(TABLE) + graph.of(BUCKET) + graph.of(USERS)
-    assert len(data) == 8
+    timers = graph.of("aws:scheduler/scheduleGroup:ScheduleGroup")
+    data = graph.of(TABLE) + graph.of(BUCKET) + graph.of(USERS) + timers
+    assert len(data) == 10
     for each in data:
         assert each.options.protect is kept, each
         assert each.options.retain_on_delete is kept, each

@@ -37,6 +37,15 @@ def commit(**fields):
     return Commit(stream=STREAM, first=7, **(about | fields))
 
 
+def test_it_names_the_reaction_that_made_it_and_nobody_else():
+    by_reaction = Envelope.of(commit(actor="reaction:charge"))
+    assert by_reaction.to_dict("shop")["reaction"] == "charge"
+    assert Envelope.parse(by_reaction.to_dict("shop")).reaction == "charge"
+    for actor in ("somebody@example.org", "operator:ann", ""):
+        assert "reaction" not in Envelope.of(commit(actor=actor)).to_dict("shop")
+        assert actor not in str(Envelope.of(commit(actor=actor)).to_dict("shop")) or not actor
+
+
 def test_the_document_is_the_contract():
     assert Envelope.of(commit()).to_dict("shop") == {
         "specversion": "1.0",
@@ -62,9 +71,11 @@ def test_the_document_is_the_contract():
     }
 
 
+@pytest.mark.parametrize("depth", [0, 16])
 @pytest.mark.parametrize("with_events", [True, False])
-def test_round_trip_through_json(with_events):
-    envelope = Envelope.of(commit(), with_events=with_events)
+def test_round_trip_through_json(with_events, depth):
+    envelope = Envelope.of(commit(depth=depth), with_events=with_events)
+    assert envelope.to_dict("shop").get("depth") == (depth or None), "what nothing led to pays nothing for it"
     document = json.loads(json.dumps(envelope.to_dict("shop")))
     assert Envelope.parse(document) == envelope
     assert ("data" in document) == with_events
@@ -121,6 +132,7 @@ def broken(**changes):
         broken(data=[{"type": "A"}]),
         broken(data=5),
         broken(epoch=[]),
+        broken(depth="x"),
     ],
 )
 def test_what_is_no_envelope(document):

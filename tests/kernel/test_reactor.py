@@ -1,6 +1,6 @@
 """What answers an event: once, whoever runs it, however often, and never taken for a no."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from foldstack import (
@@ -8,6 +8,7 @@ from foldstack import (
     Command,
     DefinitionError,
     Event,
+    Later,
     OutcomePending,
     Reactions,
     Rejection,
@@ -19,8 +20,9 @@ from foldstack.kernel.commit import CommandContext
 from foldstack.kernel.envelope import Envelope
 from foldstack.kernel.executor import Committed, Executor
 from foldstack.kernel.keys import StreamId
-from foldstack.kernel.reactor import DEEPEST, ReactionLoop, Reactor
+from foldstack.kernel.reactor import Reactor
 from foldstack.kernel.store import MemoryCommitStore
+from foldstack.kernel.timer import MemoryTimer
 
 from tests.store.faults import Crash, FaultyStore
 from tests.store.support import Clock
@@ -111,13 +113,22 @@ class World:
         self.store = FaultyStore(self.memory)
         self.provider = Provider()
         self.clock = Clock()
+        self.timer = MemoryTimer()
+        self.now = NOW
         self.logged = []
 
     def reactor(self) -> Reactor:
         """In a cold process."""
         service = Service("test", aggregates=[self.order, self.tally], reactions=self.reactions, world=lambda s: None)
         self.executor = Executor(self.store, clock=self.clock, sleep=self.clock.sleep)
-        return Reactor(service, self.executor, self.provider, now=lambda: NOW, log=self.logged.append)
+        return Reactor(
+            service,
+            self.executor,
+            self.provider,
+            timer=self.timer,
+            now=lambda: self.now,
+            log=self.logged.append,
+        )
 
     def place(self, amount=5):
         self.reactor()
@@ -225,15 +236,6 @@ def test_a_rejection_is_told_and_does_not_stop_the_others(world):
     assert world.events()["acme#tally#more"] == [("Counted", {"by": 8})]
 
 
-def test_reactions_without_an_end_are_stopped(world):
-    @world.reactions.automation(on=Counted, of=world.tally)
-    def again(event, context):
-        return Count(tally=context.stream_id + "x", by=1)
-
-    with pytest.raises(ReactionLoop, match=f"{DEEPEST + 1} deep"):
-        world.drive(world.place(), request=True)
-
-
 def test_an_effect_settles_the_stream_that_asked_for_it(world):
     """Else nobody could see that it was done, and it would be done again for ever."""
     for wrong in (Settle(order="another", receipt="r"), Count(tally="o1", by=1)):
@@ -270,3 +272,104 @@ def test_dying_around_every_call_loses_nothing_and_doubles_nothing():
                 world.drive(settled)  # its own message
             assert world.events() == undisturbed.events(), f"{moment} {calls[step]}"
             assert finished(world)
+
+
+# Commands for later
+
+
+def remind(world, after, tally="later", **named):
+    """An automation that counts some time after an order was placed."""
+
+    @world.reactions.automation(on=Placed, of=world.order)
+    def later(event, context):
+        return Later(Count(tally=tally, by=1), NOW + after, **named)
+
+
+def fire(world):
+    """Executes what is due as a function does when its time has come: with the context that was kept."""
+    fired = world.timer.take(world.now)
+    for each in fired:
+        world.reactor()
+        world.executor.execute(world.tally, each.tenant, each.command, each.context)
+    return len(fired)
+
+
+def test_a_command_for_later_is_kept_and_not_executed(world):
+    remind(world, timedelta(minutes=15))
+    world.drive(world.place(), request=True, fresh=True)
+    assert "acme#tally#later" not in world.events()
+    (waiting,) = world.timer.waiting.values()
+    assert (waiting.at, waiting.tenant) == (NOW + timedelta(minutes=15), TENANT)
+    assert waiting.command == Count(tally="later", by=1)
+    about = waiting.context
+    assert (about.causation, about.correlation, about.actor) == ("acme#order#o1@1", "corr", "reaction:later")
+    assert finished_beside(world)
+
+
+def finished_beside(world):
+    """The reactions beside a Later are done all the same."""
+    return {key: events for key, events in world.events().items() if key in DONE} == DONE
+
+
+def test_however_often_it_is_asked_for_there_is_one_timer_and_one_effect(world):
+    remind(world, timedelta(minutes=15))
+    commit = world.place()
+    for _ in range(3):
+        world.drive(commit)
+    assert len(world.timer.waiting) == 1
+    world.now += timedelta(minutes=15)
+    assert fire(world) == 1
+    world.drive(commit)  # delivered again when it is due: executed at once, and known
+    world.timer.set(NOW, TENANT, Count(tally="later", by=1), world.commits("tally", "later")[0] and _about(world))
+    assert fire(world) == 1, "delivered twice by the timer"
+    assert world.events()["acme#tally#later"] == [("Counted", {"by": 1})]
+
+
+def _about(world):
+    done = world.commits("tally", "later")[0]
+    return CommandContext(done.command_id, done.request_hash, keyed=True)
+
+
+@pytest.mark.parametrize("after", [timedelta(0), timedelta(hours=-1)])
+def test_what_is_due_is_executed_at_once(world, after):
+    remind(world, after)
+    reacted = world.drive(world.place(), request=True, fresh=True)
+    assert "later" in [each.reaction for each in reacted]
+    assert not world.timer.waiting
+    assert world.events()["acme#tally#later"] == [("Counted", {"by": 1})]
+
+
+def test_now_and_later_are_mixed_and_each_has_an_id_of_its_own(world):
+    soon, late = NOW + timedelta(seconds=1), NOW + timedelta(days=1)
+
+    @world.reactions.automation(on=Placed, of=world.order)
+    def mixed(event, context):
+        return [Later(Count(tally="a", by=1), late), Count(tally="b", by=2), Later(Count(tally="c", by=3), soon)]
+
+    world.drive(world.place())
+    assert world.events()["acme#tally#b"] == [("Counted", {"by": 2})]
+    first, second = world.timer.waiting
+    assert second == f"{first}.2"
+    world.now = late
+    assert [each.command.tally for each in world.timer.take(world.now)] == ["c", "a"]
+
+
+def test_a_moment_has_a_time_zone():
+    with pytest.raises(DefinitionError, match=r"Later\(Count, at=2026-01-01T00:00:00\).*time zone"):
+        Later(Count(tally="x", by=1), NOW.replace(tzinfo=None))
+
+
+def test_an_effect_answers_its_outcome_not_a_later(world):
+    world.reactions.all[0] = world.reactions.all[0].__class__(
+        "charge", Placed, world.order, lambda event, outside, context: Later(Settle(order="o1", receipt="r"), NOW), True
+    )
+    with pytest.raises(DefinitionError, match=r"charge answered Later.*an automation"):
+        world.drive(world.place())
+
+
+def test_without_a_timer_a_later_is_an_error_that_says_so(world):
+    remind(world, timedelta(minutes=15))
+    reactor = world.reactor()
+    service = reactor._service
+    with pytest.raises(DefinitionError, match="was given no timer"):
+        Reactor(service, world.executor, world.provider, now=lambda: NOW).drive(world.place(), world.clock() + 10)

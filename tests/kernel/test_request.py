@@ -12,6 +12,7 @@ from foldstack.kernel.errors import (
     KeyReuse,
     OutcomeUnknown,
     PreconditionFailed,
+    ReactionLoop,
     StoreTimeout,
     ViewBehind,
 )
@@ -109,7 +110,9 @@ def test_settle_follows_the_reactions_and_notes_their_tips():
     assert request.tips == {("shelf", "a"): 2, ("shelf", "a-log"): 2}
 
 
-@pytest.mark.parametrize("error", [OutcomePending("not yet"), Contention("busy"), OutcomeUnknown("who knows")])
+@pytest.mark.parametrize(
+    "error", [OutcomePending("not yet"), Contention("busy"), OutcomeUnknown("who knows"), ReactionLoop("again")]
+)
 def test_what_is_still_open_is_left_to_the_queue(error):
     def follow(event, context):
         raise error

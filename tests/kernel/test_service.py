@@ -1,7 +1,7 @@
 """What is refused when a domain's module loads."""
 
 import pytest
-from foldstack import Aggregate, Api, Command, DefinitionError, Event, Projection, Reactions, Service, State
+from foldstack import Aggregate, Api, Command, DefinitionError, Event, Projection, Reactions, Schedules, Service, State
 
 from tests.store.domain import ShelfOpened, TakeUnit, shelf
 
@@ -47,6 +47,14 @@ def test_two_of_one_name():
     twice = [Projection("p", of=ping, row=Empty), Projection("p", of=ping, row=Empty)]
     refused("two projections of one name", aggregates=[ping], projections=twice)
     refused("Ping is decided by two aggregates", aggregates=[pings("one"), pings("two")])
+
+
+def test_two_functions_of_one_schedule():
+    schedules = Schedules()
+    schedules.on("nightly")(lambda tick: None)
+    with pytest.raises(DefinitionError, match="two functions answer the schedule nightly"):
+        schedules.on("nightly")(lambda tick: None)
+    assert list(Service("test", aggregates=[], schedules=schedules).schedules.all) == ["nightly"]
 
 
 def test_two_commands_or_events_called_alike():

@@ -105,8 +105,6 @@ def test_logs_can_be_followed(program: Path) -> None:
         stdout=subprocess.PIPE,
         text=True,
         env=ENVIRONMENT,
-        # A shell's background jobs are born deaf to the interrupt, and so would be their children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert following.stdout is not None
     try:

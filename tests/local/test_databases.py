@@ -60,8 +60,9 @@ def test_nobody_comes_in_without_the_password(server):
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_it_listens_on_no_network(server):
     assert ask(server, "show listen_addresses") == [("",)]
-    (main,) = ask(server, "select pg_backend_pid()")
-    owned = {os.readlink(link) for link in Path(f"/proc/{main[0]}/fd").iterdir() if link.is_symlink()}
+    with psycopg.connect(server.conninfo("owner", "secret")) as connection:
+        backend = connection.info.backend_pid
+        owned = {os.readlink(link) for link in Path(f"/proc/{backend}/fd").iterdir() if link.is_symlink()}
     for family in ("tcp", "tcp6"):
         for line in Path(f"/proc/self/net/{family}").read_text().splitlines()[1:]:
             assert f"socket:[{line.split()[9]}]" not in owned or line.split()[3] != "0A"
@@ -214,7 +215,19 @@ def test_a_role_needs_the_secret_as_well_as_the_cluster(emulators, opened):
     assert not runs(allow(["rds-data:ExecuteStatement"], [f"{CLUSTER}-2"]), login)
 
 
+def test_a_connection_outlasts_its_statement_and_keeps_nothing_of_it(emulators, opened):
+    before = statement(emulators[0], "select pg_backend_pid()")
+    statement(emulators[0], "select set_config('foldstack.tenants', 'acme', false)")
+    with pytest.raises(ClientError, match="division by zero"):
+        statement(emulators[0], "select 1 / 0")
+    assert statement(emulators[0], "select coalesce(current_setting('foldstack.tenants', true), '')") == [
+        [{"stringValue": ""}]
+    ]
+    assert statement(emulators[0], "select pg_backend_pid()") == before
+
+
 def test_a_server_that_is_gone_is_unavailable(emulators, opened):
+    statement(emulators[0], "select 1")
     opened.server(CLUSTER).crash()
     with pytest.raises(ClientError) as caught:
         statement(emulators[0], "select 1")

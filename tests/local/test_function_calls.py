@@ -133,3 +133,25 @@ def test_a_crash_after_the_work_loses_only_its_answer(function: Make, tmp_path: 
     first, second = (tmp_path / "mark").read_text().split()
     assert first != second
     assert gone(int(first))
+
+
+def test_a_crash_amid_the_work_leaves_a_part_of_it(function: Make, tmp_path: Path) -> None:
+    made = function(
+        """
+        import time
+        def handler(event, context):
+            open(event, "w").close()
+            time.sleep(60)
+            open(event + "-done", "w").close()
+        """
+    )
+    assert made.spec.timeout > 1
+    for n in range(20):  # it may strike before the first part is done
+        done = made(str(tmp_path / f"mark{n}"), crash="amid")
+        assert done.status == "error"
+        assert done.error is not None
+        assert done.error["errorType"] == "Runtime.ExitError"
+        if (tmp_path / f"mark{n}").exists():
+            break
+    assert (tmp_path / f"mark{n}").exists()
+    assert not list(tmp_path.glob("*-done"))

@@ -12,6 +12,7 @@ from foldstack.kernel.reaction import OutcomePending
 from foldstack.kernel.reactor import Reactor
 from foldstack.kernel.request import CommandRequest
 from foldstack.kernel.store import MemoryCommitStore
+from foldstack.kernel.timer import MemoryTimer
 
 from shop.api import NewProduct, NewPurchase, NewReservation, Payment, buy, create_product, discontinue_product, reserve
 from shop.money import PriceBody
@@ -62,6 +63,7 @@ class Shop:
 
     def __init__(self, provider_url: str, **environment: str) -> None:
         self.store = MemoryCommitStore()
+        self.timer = MemoryTimer()
         self.provider = PaymentProvider(provider_url, "sk_stand_in")
         self.environment = environment
 
@@ -86,6 +88,15 @@ class Shop:
             if not pending and sum(map(len, self.store.streams().values())) == before:
                 return
 
+    def fire(self, now: datetime, twice: bool = False) -> int:
+        """Executes what was kept for later and is due by `now`, as the commands function does. Answers how much."""
+        due = self.timer.take(now)
+        for each in due * (2 if twice else 1):
+            self.process(now=now).executor.execute(
+                service.aggregate_of(type(each.command)), each.tenant, each.command, each.context
+            )
+        return len(due)
+
     def next_request(self) -> str:
         return f"once-{uuid.uuid4()}"
 
@@ -96,7 +107,9 @@ class Process:
     def __init__(self, shop: Shop, fate: Fate, now: datetime, inline: float) -> None:
         self.shop, self.now, self.inline = shop, now, inline
         self.executor = Executor(Mortal(shop.store, fate), rng=random.Random(0))
-        self.reactor = Reactor(service, self.executor, Mortal(shop.provider, fate), now=lambda: now)
+        self.reactor = Reactor(
+            service, self.executor, Mortal(shop.provider, fate), timer=Mortal(shop.timer, fate), now=lambda: now
+        )
 
     def create(self, stock: int, product_id: str = "pen"):
         price = PriceBody(amount="19.90", currency="EUR")

@@ -8,9 +8,11 @@ import pytest
 from tests.package.support import ROOT
 
 WITHOUT_SQL = (
-    "foldstack.aws.composition foldstack.aws.projector foldstack.aws.sweep foldstack.aws.views foldstack.openapi"
+    "foldstack.aws.composition foldstack.aws.batch_projector foldstack.aws.sweep foldstack.aws.views foldstack.openapi"
 )
-WITH_SQL = "foldstack.aws.sql.views foldstack.aws.sql.projector foldstack.aws.sql.data_api foldstack.aws.sql.migration"
+WITH_SQL = (
+    "foldstack.aws.sql.views foldstack.aws.batch_projector foldstack.aws.sql.data_api foldstack.aws.sql.migration"
+)
 
 
 @pytest.mark.parametrize(("modules", "left_out"), [(WITHOUT_SQL, {"sqlalchemy", "psycopg"}), (WITH_SQL, {"psycopg"})])

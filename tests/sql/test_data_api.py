@@ -13,8 +13,8 @@ import pytest
 import sqlalchemy as sa
 from botocore.exceptions import ClientError, ReadTimeoutError
 from foldstack import Projection, State
+from foldstack.aws.batch_projector import BatchProjector
 from foldstack.aws.sql.data_api import DataApi, parameter
-from foldstack.aws.sql.projector import SqlProjector
 from foldstack.aws.sql.statements import DatabaseWaking, ResultTooLarge, Statement
 from foldstack.aws.sql.views import SqlViews
 from foldstack.aws.view_rows import LeadRow
@@ -167,7 +167,7 @@ def test_many_large_rows_are_read_in_parts(door, database):
     library, views = Library(), database.store([plain], door.sql())
     for n in range(100):
         library.commit(f"a{n:03}", Created(price=Decimal(n), shelf=f"{n}" + "x" * 50_000))
-    to = SqlProjector([plain], library.store, views, Parked())
+    to = BatchProjector([plain], library.store, views, Parked())
     assert deliver(to, published(library.commits)) == set()
     assert [id for id, _ in views.rows(plain, TENANTS[0], None, 100)] == [f"a{n:03}" for n in range(100)]
     leads = views.read_many(plain, [stream(f"a{n:03}") for n in range(100)])

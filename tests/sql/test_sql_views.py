@@ -46,7 +46,7 @@ class Shop:
     """A store, views of it, and readers of those as the reader's role; `sleep` lets time pass."""
 
     def __init__(self, database: Database) -> None:
-        from foldstack.aws.sql.projector import SqlProjector
+        from foldstack.aws.batch_projector import BatchProjector
 
         self.library = Library()
         self.views = database.store(PROJECTIONS)
@@ -55,7 +55,7 @@ class Shop:
         self.read_only = SqlViewStore(self.sql, schema, PROJECTIONS)
         self.clock = Clock()
         self.during_sleep: list[Any] = []
-        self.projector = SqlProjector(PROJECTIONS, self.library.store, self.views, Parked(), sleep=lambda s: None)
+        self.projector = BatchProjector(PROJECTIONS, self.library.store, self.views, Parked(), sleep=lambda s: None)
 
     def deliver(self, *commits) -> None:
         deliver(self.projector, published(commits))

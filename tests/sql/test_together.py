@@ -4,9 +4,9 @@ import random
 from decimal import Decimal
 
 import pytest
+from foldstack.aws.batch_projector import BatchProjector
 from foldstack.aws.projector import by_stream
 from foldstack.aws.sql import view_store
-from foldstack.aws.sql.projector import SqlProjector
 from foldstack.kernel.errors import StoreThrottled, StoreTimeout
 
 from tests.consumers.domain import POISONED, Created, Deleted, Priced, articles, trails
@@ -16,8 +16,8 @@ from tests.consumers.library import PROJECTIONS, Library, assert_equals_fold, pu
 from .support import Database
 
 
-def projector_of(library: Library, views, park=None) -> SqlProjector:
-    return SqlProjector(
+def projector_of(library: Library, views, park=None) -> BatchProjector:
+    return BatchProjector(
         PROJECTIONS,
         library.store,
         views,
@@ -27,7 +27,7 @@ def projector_of(library: Library, views, park=None) -> SqlProjector:
     )
 
 
-def deliver(to: SqlProjector, envelopes) -> set[str]:
+def deliver(to: BatchProjector, envelopes) -> set[str]:
     """As the handler does with a batch; which streams went by themselves."""
     groups = by_stream(envelopes)
     together = to.project_together(groups)

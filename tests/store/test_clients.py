@@ -1,9 +1,11 @@
 """The runtime's own clients against a server that hangs up, and against the emulator."""
 
+import re
 import socket
 import threading
 
 import pytest
+from botocore.exceptions import ConnectionClosedError
 from foldstack.aws import clients, consumption
 from foldstack.aws.bodies import Bodies
 from foldstack.aws.commit_store import DynamoCommitStore
@@ -76,6 +78,13 @@ def test_the_commit_table_is_asked_once_and_others_three_times(surroundings):
     assert clients.commit_table() is clients.commit_table()
 
 
+def test_a_client_says_who_it_is_in_few_words(deaf):
+    with pytest.raises(ConnectionClosedError):
+        clients.client("dynamodb", attempts=1).list_tables()
+    (agent,) = (line for line in deaf[0].split(b"\r\n") if line.startswith(b"User-Agent: "))
+    assert re.fullmatch(rb"User-Agent: Botocore/[0-9.]+ foldstack", agent)
+
+
 def test_a_put_without_an_answer_left_the_process_once(deaf):
     store = DynamoCommitStore(
         clients.commit_table(), COMMITS, IDS, Bodies(lambda: None, BUCKET), sleep=lambda seconds: None
@@ -111,6 +120,15 @@ def test_units_are_counted_as_the_service_reports_them(store):
     cold.do(TakeUnit(shelf=id, by="a"))
     cold.do(TakeUnit(shelf=id, by="b"))
     assert consumption.taken()["tables"][COMMITS]["reads"] == 1, "the rejection was confirmed"
+
+
+@pytest.mark.emulator
+def test_a_batch_of_statements_is_one_write(store):
+    id = new_id()
+    text = f"INSERT INTO \"{COMMITS}\" VALUE {{'p': ?, 's': ?}}"
+    statements = [{"Statement": text, "Parameters": [{"S": id}, {"N": str(n)}]} for n in (1, 2)]
+    clients.views().batch_execute_statement(Statements=statements)
+    assert consumption.taken()["tables"] == {COMMITS: {"reads": 0, "writes": 1, "read_units": 0.0, "write_units": 2.0}}
 
 
 @pytest.mark.emulator

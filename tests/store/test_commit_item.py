@@ -36,6 +36,7 @@ def typical(body: bytes, **fields) -> Commit:
         "causation": event_id(stream, 12345),
         "actor": "reaction:" + "n" * 23,
         "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "depth": 16,
     }
     return Commit(stream=stream, first=1234, next=1235, body=body, **(about | fields))
 
@@ -52,7 +53,7 @@ def an_event_of(size: int, seed: int = 1) -> NotePosted:
 def test_an_event_of_400_bytes_fits_one_write_unit():
     body = codec.encode([an_event_of(400)], {"id": command_id("z"), "status": "confirmed"})
     item = to_item(typical(body), never)
-    assert set(item) == set("psntevihcuadxb"), "every attribute but snapshot and object key"
+    assert set(item) == set("psntevihcuadxbr"), "every attribute but snapshot and object key"
     assert item_size(item) <= WRITE_UNIT
     names = dict(zip(item, Commit.__dataclass_fields__, strict=False))
     longer = {names[name]: value for name, value in item.items()}
@@ -90,7 +91,7 @@ def test_the_formula_agrees_with_the_emulators():
 
 
 def test_what_is_empty_is_left_out():
-    bare = typical(b"x", prev={}, request_hash="", correlation="", causation="", actor="", traceparent="")
+    bare = typical(b"x", prev={}, request_hash="", correlation="", causation="", actor="", traceparent="", depth=0)
     assert set(to_item(bare, never)) == set("psnteidb")
 
 
@@ -116,6 +117,7 @@ commits = st.builds(
     causation=texts,
     actor=texts,
     traceparent=texts,
+    depth=st.integers(0, 16),
     snapshot=st.none() | st.binary(min_size=1, max_size=50),
 )
 

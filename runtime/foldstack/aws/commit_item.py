@@ -7,7 +7,7 @@ write unit, whatever else the commit carries.
     s sort key, the first version      z snapshot            h request hash    x traceparent
     n next version                     o key of the object   c correlation     e store epoch
     t event types                        that holds b and z  u causation
-    v prev, by event type                                    a actor
+    v prev, by event type              r depth               a actor
 
 What is empty is left out.
 """
@@ -48,6 +48,8 @@ def to_item(commit: Commit, put_body: Callable[[Tenant, bytes], str]) -> Item:
     for name, field in _TEXTS.items():
         if value := getattr(commit, field):
             item[name] = {"S": value}
+    if commit.depth:
+        item["r"] = {"N": str(commit.depth)}
     snapshot = commit.snapshot or b""
     if item_size(item) + len(commit.body) + len(snapshot) + 2 > LARGEST_ITEM:
         item["o"] = {"S": put_body(commit.stream.tenant, _packed(commit.body, snapshot))}
@@ -79,6 +81,7 @@ def from_item(item: Mapping[str, Any], get_body: GetBody, stream: StreamId | Non
         types=tuple(name["S"] for name in item["t"]["L"]),
         prev={name: int(version["N"]) for name, version in item["v"]["M"].items()} if "v" in item else {},
         epoch=int(item["e"]["N"]),
+        depth=int(item["r"]["N"]) if "r" in item else 0,
         snapshot=snapshot,
         **{field: item[name]["S"] if name in item else "" for name, field in _TEXTS.items()},
     )

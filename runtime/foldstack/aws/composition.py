@@ -12,6 +12,7 @@ from ..kernel.decision import Rejection
 from ..kernel.errors import ConfigurationError, DefinitionError
 from ..kernel.executor import Executor
 from ..kernel.keys import Tenant
+from ..kernel.occasion import Occasion
 from ..kernel.projection import Projection
 from ..kernel.reactor import Reacted, Reactor
 from ..kernel.service import Service, Settings
@@ -24,6 +25,7 @@ from .environment import Environment, SqlConnection
 from .generations import FEEDERS_LOOK, READERS_LOOK, Generations
 
 if TYPE_CHECKING:
+    from .dead_letters import DeadLetters
     from .parking import ParkingQueue
     from .projector import Projector
     from .rebuild import Rebuild
@@ -33,12 +35,16 @@ if TYPE_CHECKING:
     from .sql.view_store import SqlViewStore
     from .sweep import Sweep
     from .tenants import Standings
+    from .timer import SchedulerTimer
     from .view_operations import OperatedViews
-    from .view_store import ViewStore
+    from .view_store import BatchViewStore, ViewStore
     from .views import ViewReader
 
 MakeClient = Callable[[str], Any]
 """Makes clients for whoever is no function; functions take those of their sandbox."""
+
+STUCK_SAGAS = "StuckSagas"
+"""The metric that counts how often a saga gets stuck; components have an alarm on it, by the service's name."""
 
 _WAKING_SECONDS = 30
 """How long a projector waits for its database, within its own 60 s."""
@@ -60,12 +66,31 @@ def executor(env: Environment) -> Executor:
 
 
 def reactor(env: Environment, service: Service, executor: Executor) -> Reactor:
-    """Its outside world is made by the first effect, and so are the secrets read."""
+    """Its outside world is made by the first effect, and so are the secrets read; its timer by the first Later."""
     from .secrets import Secrets
 
     settings = Settings(env.variables, Secrets(partial(clients.client, "secretsmanager"), env.secrets))
     make_world = partial(service.world, settings) if service.world else None
-    return Reactor(service, executor, make_world=make_world, log=partial(_log_rejection, env.service))
+    return Reactor(
+        service,
+        executor,
+        make_world=make_world,
+        make_timer=partial(timer, env),
+        log=partial(_log_rejection, env.service),
+        stuck=partial(_tell_stuck, env.service),
+    )
+
+
+def dead_letters(env: Environment) -> "DeadLetters":
+    from .dead_letters import DeadLetters
+
+    return DeadLetters(clients.client("sqs"), env.dead_letters)
+
+
+def timer(env: Environment) -> "SchedulerTimer":
+    from .timer import SchedulerTimer
+
+    return SchedulerTimer(clients.client("scheduler"), env.timers)
 
 
 def views(
@@ -130,20 +155,23 @@ def projections(env: Environment, service: Service) -> list[Projection]:
 
 
 def projector(env: Environment, service: Service) -> "Projector":
-    mine, commits, park = projections(env, service), commit_store(env), parking(env)
+    from .batch_projector import BatchProjector
+
+    mine, views = projections(env, service), fed_views(env, service)
+    known = Generations(lambda: views, FEEDERS_LOOK)
+    return BatchProjector(mine, commit_store(env), views, parking(env), generations=known, epoch=env.store_epoch)
+
+
+def fed_views(env: Environment, service: Service) -> "BatchViewStore":
+    """The views, for who writes them: a batch at a time."""
     if env.has_sql:
         from .sql.patience import Patient
-        from .sql.projector import SqlProjector
         from .sql.view_store import SqlViewStore
 
-        rows = SqlViewStore(Patient(sql(env), _WAKING_SECONDS), env.service, mine)
-        known = Generations(lambda: rows, FEEDERS_LOOK)
-        return SqlProjector(mine, commits, rows, park, generations=known, epoch=env.store_epoch)
-    from .projector import Projector
+        return SqlViewStore(Patient(sql(env), _WAKING_SECONDS), env.service, projections(env, service))
+    from .view_batches import DynamoViewBatches
 
-    views = view_store(env, service)
-    known = Generations(lambda: views, FEEDERS_LOOK)
-    return Projector(mine, commits, views, park, generations=known, epoch=env.store_epoch)
+    return DynamoViewBatches(clients.views(), env.view_tables)
 
 
 def sweep(env: Environment, projector: "Projector") -> "Sweep":
@@ -215,13 +243,15 @@ def rebuild(
     from .commit_scan import CommitTableScan
     from .projector import Projector
     from .rebuild import Rebuild
+    from .sweep import CommitTableHeads
 
     views = view_operations(env, service, client)
     by_hand = Projector(
         projections(env, service), commit_store(env, client), views, parking(env, client), epoch=env.store_epoch
     )
     scan = CommitTableScan(client("dynamodb"), env.commit_table, bodies(env, client))
-    return Rebuild(projection, scan, views, by_hand, **options)
+    heads = CommitTableHeads(client("dynamodb"), env.commit_table)
+    return Rebuild(projection, scan, views, by_hand, heads, **options)
 
 
 @cache
@@ -250,3 +280,22 @@ def _log_rejection(service: str, reacted: Reacted) -> None:
             "detail": reacted.outcome.detail,
         },
     )
+
+
+def _tell_stuck(service: str, occasion: Occasion, error: str) -> None:
+    from aws_lambda_powertools import single_metric
+    from aws_lambda_powertools.metrics import MetricUnit
+
+    assert occasion.reaction.saga is not None
+    logging.getLogger(service).error(
+        "a saga is stuck",
+        extra={
+            "saga": occasion.reaction.saga.name,
+            "stream": occasion.commit.stream.key,
+            "step": occasion.reaction.name,
+            "event": occasion.id,
+            "reason": error,
+        },
+    )
+    with single_metric(name=STUCK_SAGAS, unit=MetricUnit.Count, value=1, namespace="Foldstack") as metric:
+        metric.add_dimension(name="service", value=service)

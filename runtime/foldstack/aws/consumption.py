@@ -3,7 +3,9 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-_WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"})
+_WRITES = frozenset(
+    {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems", "BatchExecuteStatement"}
+)
 _READS = frozenset({"GetItem", "Query", "Scan", "BatchGetItem", "TransactGetItems"})
 
 
@@ -82,4 +84,6 @@ def _tables(params: dict[str, Any]) -> set[str]:
         return {params["TableName"]}
     if "TransactItems" in params:
         return {operation["TableName"] for item in params["TransactItems"] for operation in item.values()}
+    if "Statements" in params:
+        return {each["Statement"].split('"')[1] for each in params["Statements"]}
     return set(params["RequestItems"])

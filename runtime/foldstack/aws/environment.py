@@ -22,6 +22,24 @@ class SqlConnection(NamedTuple):
     views: tuple[str, ...]
 
 
+class Timers(NamedTuple):
+    """A group of EventBridge Scheduler, and what its schedules send to, as whom."""
+
+    group: str
+    role: str
+    queue: str
+    dead_letters: str
+
+
+class DrainedQueue(NamedTuple):
+    """The queue that a function drains: what is given out `attempts` times in vain becomes a dead letter, and is
+    hidden for `hidden_seconds` in between unless somebody says otherwise."""
+
+    url: str
+    attempts: int
+    hidden_seconds: int
+
+
 @dataclass(frozen=True)
 class Environment:
     """Each property reads one FOLDSTACK_* variable. A function is given those it needs: asking for another raises
@@ -38,7 +56,9 @@ class Environment:
             _ = environment.view_tables
         if "FOLDSTACK_SQL" in environment.variables:
             _ = environment.sql
-        _ = environment.secrets
+        if "FOLDSTACK_TIMERS" in environment.variables:
+            _ = environment.timers
+        _ = environment.secrets, environment.queue
         return environment
 
     @property
@@ -140,9 +160,44 @@ class Environment:
         return self._names("SQL_ROLES", self._text("SQL_ROLES"))
 
     @cached_property
+    def queue(self) -> DrainedQueue | None:
+        """The queue that it drains, if it does: {"url", "attempts", "hidden_seconds"}."""
+        text = self._text("QUEUE", "{}")
+        value = self._object("QUEUE", text)
+        if not value:
+            return None
+        try:
+            return DrainedQueue(str(value["url"]), int(value["attempts"]), int(value["hidden_seconds"]))
+        except (KeyError, TypeError, ValueError):
+            raise ConfigurationError(
+                "FOLDSTACK_QUEUE", f"must name url, attempts and hidden_seconds; it is {text[:200]!r}"
+            ) from None
+
+    @cached_property
     def secrets(self) -> Mapping[str, str]:
         """Secret name -> ARN."""
         return self._names("SECRETS", self._text("SECRETS", "{}"))
+
+    @property
+    def schedules(self) -> tuple[str, ...]:
+        """The schedules that the stack fires."""
+        return tuple(filter(None, self.variables.get("FOLDSTACK_SCHEDULES", "").split(",")))
+
+    @property
+    def timers(self) -> Timers:
+        """Where a Later is kept: {"group", "role", "queue", "dead_letters"}, the name of a group and ARNs."""
+        value = self._names("TIMERS", self._text("TIMERS"))
+        try:
+            return Timers(**value)
+        except TypeError:
+            raise ConfigurationError(
+                "FOLDSTACK_TIMERS", f"must name {', '.join(Timers._fields)}; it names {', '.join(value)}"
+            ) from None
+
+    @property
+    def dead_letters(self) -> str:
+        """The URL of the queue for messages that are not worth another try."""
+        return self._text("DEAD_LETTERS")
 
     @property
     def routes(self) -> str:

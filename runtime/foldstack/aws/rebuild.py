@@ -14,13 +14,13 @@ from ..kernel.keys import StreamId, Tenant
 from ..kernel.projection import Projection
 from .commit_scan import CommitScan
 from .generations import READERS_GONE, SETTLED
+from .lag import PATIENCE, Lag
 from .projector import Projector
 from .rebuild_fold import ScanFold
+from .sweep import Heads
 from .view_operations import OperatedViews
 
 SEGMENTS = 4
-MOST_LAG = 100
-"""Messages that may wait in the road when a rebuild counts as caught up."""
 _CHECKPOINT = 1.0
 _TRIES = 8
 _LONGEST_PAUSE = 20.0
@@ -28,8 +28,8 @@ _SHOWN = 20
 
 
 class Progress(NamedTuple):
-    """`stage` is subscribing, scanning, checking, removing or done. `scanned` of about `estimate` commits (0: unknown);
-    `alone` counts streams that were healed one by one."""
+    """`stage` is subscribing, scanning, checking, comparing, removing or done. `scanned` of about `estimate` commits
+    (0: unknown); `alone` counts streams that were healed one by one."""
 
     stage: str
     scanned: int = 0
@@ -44,8 +44,9 @@ class NotReady(OperationRefused):
 class Rebuild:
     """Operates the generations of one projection. Several processes may try: one gets on, the others are told so.
 
-    `projector` is of the code that is to fill the rows; `lag` answers how many messages wait in the road, None for
-    unknown. Every method raises OperationRefused where the state does not allow it, and Unavailable.
+    `projector` is of the code that is to fill the rows; `heads` are the commits that they must have reached before
+    readers see them, `patience` seconds later at the latest. Every method raises OperationRefused where the state
+    does not allow it, and Unavailable.
     """
 
     def __init__(
@@ -54,11 +55,12 @@ class Rebuild:
         scan: CommitScan,
         views: OperatedViews,
         projector: Projector,
+        heads: Heads,
         *,
-        lag: Callable[[], int | None] = lambda: 0,
         segments: int = SEGMENTS,
         settled: float = SETTLED,
         readers_gone: float = READERS_GONE,
+        patience: float = PATIENCE,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         tell: Callable[[Progress], None] = lambda progress: None,
@@ -67,10 +69,11 @@ class Rebuild:
         self._scan = scan
         self._views = views
         self._projector = projector
-        self._lag = lag
+        self._heads = heads
         self._segments = segments
         self._settled = settled
         self._readers_gone = readers_gone
+        self._patience = patience
         self._clock = clock
         self._sleep = sleep
         self._tell = tell
@@ -81,7 +84,7 @@ class Rebuild:
 
     def build(self, stop: threading.Event | None = None) -> Control:
         """Begins, or goes on with what another process left, until everything is in. `stop` ends it after the page
-        at hand: the next call goes on there. Raises NotReady where a stream is parked, or the road is behind."""
+        at hand: the next call goes on there. Raises NotReady where a stream is parked."""
         control = self._began()
         if control.stage == "built":
             return control
@@ -92,10 +95,12 @@ class Rebuild:
         return self._keep(control, control.built())
 
     def switch(self) -> Control:
-        """One conditional put; readers follow within seconds."""
+        """One conditional put; readers follow within seconds. Raises NotReady where the other generation does not hold
+        what was committed until now."""
         control = self.control
         if control.stage == "built":
             self._check(control)
+            self._check_lag(control)
         return self._keep(control, control.switch(self._clock()))
 
     def rollback(self) -> Control:
@@ -150,7 +155,7 @@ class Rebuild:
         return self._keep(control, control.progress(before._replace(runner=mine.runner)))
 
     def _check(self, control: Control) -> None:
-        """Raises NotReady unless the other generation holds all that the one that is read holds."""
+        """Raises NotReady where a person has to do something before the other generation can hold everything."""
         self._tell(Progress("checking"))
         assert control.other is not None
         parked = self.parked(self.projection.in_generation(control.other), _SHOWN)
@@ -160,10 +165,28 @@ class Rebuild:
                 f"generation {control.other} has parked streams: {listed}. Mend the code and `projection redrive`, or "
                 "`projection skip`; then run this again"
             )
-        lag = self._lag()
-        if lag is not None and lag > MOST_LAG:
+
+    def _check_lag(self, control: Control) -> None:
+        """The road says little of what is under way, a stream nothing: so the rows are compared with the store."""
+        assert control.other is not None
+        estimate = self._scan.estimate()
+        late = Lag(
+            self.projection.in_generation(control.other),
+            self._heads,
+            self._views,
+            self._projector.epoch,
+            patience=self._patience,
+            clock=self._clock,
+            sleep=self._sleep,
+            tell=lambda commits: self._tell(Progress("comparing", commits, estimate)),
+        ).late()
+        if late:
+            first = late[0]
             raise NotReady(
-                f"{lag} messages wait in the road, at most {MOST_LAG} may: run this again when they are fewer"
+                f"generation {control.other} is behind the store: rows of {len(late)} streams or more, such as "
+                f"{first.stream.key} at {first.cursor} of {first.due}, did not come on in {self._patience:.0f} s. Run "
+                f"this again when the projector has caught up; what was never delivered `projection sweep "
+                f"{self.projection.name}` heals"
             )
 
     def parked(self, generation: Projection, most: int) -> list[tuple[StreamId, int]]:

@@ -7,8 +7,9 @@ from ..kernel.keys import StreamId
 from ..kernel.projection import Projection, difference, step
 from .projector import Projector
 from .view_fold import Fold, Poison
-from .view_operations import OperatedViews, RowWrite
+from .view_operations import OperatedViews
 from .view_rows import LeadRow
+from .view_store import RowWrite
 
 
 class ScanFold:

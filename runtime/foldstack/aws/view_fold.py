@@ -4,11 +4,9 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Generic, TypeVar
 
-from pydantic import ValidationError
-
 from ..kernel.commit import Commit
 from ..kernel.envelope import Envelope
-from ..kernel.errors import BrokenChain, FoldstackError, Unavailable, UndecodableEvent
+from ..kernel.errors import BrokenChain, FoldstackError, Unavailable, UndecodableEvent, described
 from ..kernel.keys import StreamId
 from ..kernel.messages import State
 from ..kernel.projection import Projection, step
@@ -20,7 +18,6 @@ R = TypeVar("R", bound=State)
 
 _SLICE = 100
 _MOST_AT_ONCE = 1000
-_LONGEST_REASON = 500
 
 
 class Poison(FoldstackError):
@@ -97,7 +94,9 @@ class Fold(Generic[R]):
     def apply(self, commit: Commit | Envelope) -> None:
         """Takes in one commit, which is the next that matters."""
         try:
-            model = self.projection.apply(self.model, commit.stored or (), self.stream.id, commit.time)
+            model = self.projection.apply(
+                self.model, commit.stored or (), self.stream.id, commit.time, commit.causation, commit.reaction
+            )
             lead = LeadRow(
                 commit.next,
                 self.epoch,
@@ -108,7 +107,7 @@ class Fold(Generic[R]):
         except (Unavailable, OSError, MemoryError):  # of the store or this process, never of the data
             raise
         except Exception as error:
-            raise Poison(commit.first, _described(error)) from error
+            raise Poison(commit.first, described(error)) from error
         self.cursor, self._row, self._sums = commit.next, lead.row, lead.sums
         self.model = model
 
@@ -125,7 +124,7 @@ class Fold(Generic[R]):
                     return
                 self.apply(commit)
         except UndecodableEvent as error:
-            raise Poison(self.cursor or 1, _described(error)) from error
+            raise Poison(self.cursor or 1, described(error)) from error
         if self.cursor is None:
             self.cursor = 1
 
@@ -147,13 +146,3 @@ def since(commits: CommitStore, stream: StreamId, cursor: int) -> Iterator[Commi
                 raise BrokenChain(f"{stream.key}: a commit at {commit.first}, expected at {cursor}")
             yield commit
             cursor = commit.next
-
-
-def _described(error: Exception) -> str:
-    """Without the data: a reason is kept, sent and logged."""
-    if isinstance(error, ValidationError):
-        parts = error.errors(include_url=False, include_context=False, include_input=False)
-        said = "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in parts)
-    else:
-        said = str(error)
-    return f"{type(error).__name__}: {said}"[:_LONGEST_REASON]

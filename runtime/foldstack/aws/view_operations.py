@@ -2,47 +2,28 @@
 
 import re
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
 from ..kernel.errors import StoreThrottled
-from ..kernel.keys import StreamId
 from ..kernel.projection import Number, Projection
 from . import view_rows
 from .store_errors import NOT_DONE, ask, error_code
-from .view_rows import LeadRow
-from .view_store import Changes, DynamoViewStore, RowScan, ScannedRow, ViewStore, unchanged
+from .view_batches import DynamoViewBatches
+from .view_store import BatchViewStore, RowScan, RowWrite, ScannedRow, unchanged
 
 _MOST_IN_TRANSACTION = 100
 _MOST_TRANSACTION_BYTES = 3_500_000  # DynamoDB takes 4 MB, and counts names too
-_MOST_READ, _MOST_DELETED = 100, 25
+_MOST_DELETED = 25
 _TRIES = 6
 _PAUSE = 0.05
 _LOST = ("ConditionalCheckFailed", "TransactionConflict")
 
 
-class RowWrite(NamedTuple):
-    """One row's change, as `ViewStore.write` takes it."""
-
-    stream: StreamId
-    before: LeadRow | None
-    after: LeadRow
-    changes: Changes
-
-
-class OperatedViews(ViewStore, Protocol):
-    """A view store, for operators. Their reads are consistent."""
-
-    def read_many(self, projection: Projection, streams: Iterable[StreamId]) -> dict[StreamId, LeadRow]:
-        """The lead rows that there are."""
-        ...
-
-    def write_many(self, projection: Projection, writes: Sequence[RowWrite]) -> list[bool]:
-        """Writes rows of different streams, each with its changes or not at all. False where a row was not
-        written: it is not the one read before, or others were in the way."""
-        ...
+class OperatedViews(BatchViewStore, Protocol):
+    """A view store, for operators."""
 
     def leads(self, projection: Projection, after: Any = None, parked: bool = False) -> RowScan:
         """Some of all tenants' lead rows, or some of those that are parked."""
@@ -54,27 +35,9 @@ class OperatedViews(ViewStore, Protocol):
         ...
 
 
-class DynamoViewOperations(DynamoViewStore):
-    """See `OperatedViews`. Transactions cost twice the write units of single puts, and a hundredth of the requests."""
-
-    def read_many(self, projection: Projection, streams: Iterable[StreamId]) -> dict[StreamId, LeadRow]:
-        table = self._table(projection)
-        by_key = {(view_rows.partition(projection, each.tenant), each.id): each for each in streams}
-        keys = [{"p": {"S": p}, "s": {"S": s}} for p, s in by_key]
-        found: dict[StreamId, LeadRow] = {}
-        for start in range(0, len(keys), _MOST_READ):
-            left = keys[start : start + _MOST_READ]
-            for tries in range(_TRIES):
-                answer = ask(self._client.batch_get_item, RequestItems={table: {"Keys": left, "ConsistentRead": True}})
-                for item in answer["Responses"].get(table, ()):
-                    found[by_key[item["p"]["S"], item["s"]["S"]]] = view_rows.from_item(item)
-                left = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
-                if not left:
-                    break
-                time.sleep(_PAUSE * 2**tries)
-            else:
-                raise StoreThrottled(f"{len(left)} rows of {projection.label} could not be read now")
-        return found
+class DynamoViewOperations(DynamoViewBatches):
+    """See `OperatedViews`. Transactions cost twice the write units of single writes: a rebuild pays that for having
+    the rows and the totals of a hundred streams in one request."""
 
     def write_many(self, projection: Projection, writes: Sequence[RowWrite]) -> list[bool]:
         written = [False] * len(writes)

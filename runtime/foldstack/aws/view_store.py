@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from botocore.exceptions import ClientError
@@ -19,6 +19,15 @@ from .view_rows import Item, LeadRow
 Changes = Mapping[str, Mapping[str, Number]]
 
 _LEAST_PAGE = 25
+
+
+class RowWrite(NamedTuple):
+    """One row's change, as `ViewStore.write` takes it."""
+
+    stream: StreamId
+    before: LeadRow | None
+    after: LeadRow
+    changes: Changes
 
 
 class ScannedRow(NamedTuple):
@@ -77,6 +86,19 @@ class ViewStore(ControlStore, Protocol):
 
     def keep_position(self, sweep: str, position: dict[str, Any] | None) -> None:
         """Keeps plain JSON; None forgets it."""
+        ...
+
+
+class BatchViewStore(ViewStore, Protocol):
+    """A view store that takes many rows at a time. Reads are consistent."""
+
+    def read_many(self, projection: Projection, streams: Iterable[StreamId]) -> dict[StreamId, LeadRow]:
+        """The lead rows that there are."""
+        ...
+
+    def write_many(self, projection: Projection, writes: Sequence[RowWrite]) -> list[bool]:
+        """Writes rows of different streams, each with its changes or not at all. False where a row was not
+        written: it is not the one read before, or others were in the way."""
         ...
 
 

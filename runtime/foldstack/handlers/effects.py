@@ -1,4 +1,5 @@
-"""Entry point of effects and automations: the delayed queue behind every request that may have died."""
+"""Entry point of effects and automations: the delayed queue behind every request that may have died; and of what a
+person may order of sagas."""
 
 from typing import Any
 
@@ -8,9 +9,12 @@ from ..aws import composition, domain
 from ..aws.environment import Environment
 from ..kernel.commit import Commit
 from ..kernel.envelope import Envelope
+from ..kernel.errors import DefinitionError, ReactionLoop
 from . import cold_start
+from .backoff import receives_of
 from .batch import Batch
 from .delivered import Delivered, envelope_of
+from .saga_orders import SagaOrders
 
 CONSUMER = "effects"
 _MARGIN = 3.0
@@ -20,19 +24,28 @@ environment = Environment.read()
 service = domain.load(environment.domain)
 executor = composition.executor(environment)
 reactor = composition.reactor(environment, service, executor)
+sagas = SagaOrders(service, executor, reactor, log)
 
 
 @log.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """A batch of SQS. What is not done yet is delivered again, and to the dead letters in the end."""
+    """A batch of SQS; `{"saga": {...}}`, see `SagaOrders`; or `{"check": [...]}`, the event types that the queue is
+    fed with: an error where the domain reacts to others.
+
+    What is not done yet is delivered again. In the end a saga's step is recorded as stuck, and all else is among the
+    dead letters; what would only loop again at once."""
     end = executor.clock() + context.get_remaining_time_in_millis() / 1000 - _MARGIN
-    batch = Batch(log)
+    if "check" in event:
+        return _check(event["check"])
+    if "Records" not in event:
+        return sagas.take(event.get("saga") or {}, end)
+    batch = Batch(log, environment.queue)
     messages = event["Records"]
     for n, message in enumerate(messages):
         # A fair share of what is left: one outside world that hangs must not use up its neighbours' attempts.
         until = executor.clock() + (end - executor.clock()) / (len(messages) - n)
         batch.attempt(message, lambda message=message, until=until: _react(message, until))
-    return batch.answer
+    return batch.answer()
 
 
 def _react(message: Delivered, until: float) -> None:
@@ -44,7 +57,23 @@ def _react(message: Delivered, until: float) -> None:
     if commit is None:
         log.error("published before a restore, and no longer in the store: nothing is done", event_id=envelope.id)
         return
-    reactor.drive(commit, until)
+    receives = receives_of(message)
+    # The very last time is kept for recording what this one could not: it may die of it.
+    last = environment.queue is not None and receives >= max(1, environment.queue.attempts - 1)
+    try:
+        reactor.drive(commit, until, attempts=receives if last else None)
+    except ReactionLoop as error:
+        log.error("to the dead letters at once: %s", error)
+        composition.dead_letters(environment)(message, str(error))
+
+
+def _check(types: list[str]) -> dict[str, Any]:
+    if missing := sorted(service.reactions.stored_types() - set(types)):
+        raise DefinitionError(
+            f"{service.name} has reactions to {', '.join(missing)}, and its queue is not fed with them: name them in "
+            "`effect_types` of the EventSourcedService, or leave that out"
+        )
+    return {"checked": len(types)}
 
 
 def _commit(envelope: Envelope) -> Commit | Envelope | None:

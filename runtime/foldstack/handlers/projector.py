@@ -47,7 +47,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _project(records: list[Delivered]) -> dict[str, Any]:
-    batch = Batch(log)
+    batch = Batch(log, environment.queue)
     groups: dict[str, list[tuple[Delivered, Envelope]]] = {}
     for record in records:
         batch.attempt(record, lambda record=record: _group(groups, record))
@@ -58,7 +58,7 @@ def _project(records: list[Delivered]) -> dict[str, Any]:
         else:
             batch.together([record for record, _ in group], lambda group=group: _advance([e for _, e in group]))
     _measure([envelope for group in groups.values() for _, envelope in group if not envelope.replay])
-    return batch.answer
+    return batch.answer()
 
 
 def _measure(envelopes: list[Envelope]) -> None:

@@ -164,6 +164,7 @@ class Attempt:
             causation=context.causation,
             actor=context.actor,
             traceparent=context.traceparent,
+            depth=context.depth,
             snapshot=snapshot,
         )
 

@@ -10,13 +10,17 @@ from .keys import StreamId
 from .messages import Event
 from .upcasting import StoredEvent
 
+REACTION = "reaction"
+"""The actor of a reaction's command is `reaction:NAME`."""
+
 
 @dataclass(frozen=True)
 class Commit:
     """Covers the versions `first` to `next` - 1 of one stream.
 
     `prev` holds, per event type, the version after that type's last event before this commit.
-    `body` is what `codec.encode` made; `snapshot` what `snapshot.encode` made, of the state after it.
+    `body` is what `codec.encode` made; `snapshot` what `snapshot.encode` made, of the state after it. `depth` counts
+    the reactions that led to it, one because of the other: 0 where somebody asked for it.
     """
 
     stream: StreamId
@@ -33,6 +37,7 @@ class Commit:
     causation: str = ""
     actor: str = ""
     traceparent: str = ""
+    depth: int = 0
     snapshot: bytes | None = None
 
     @cached_property
@@ -49,6 +54,12 @@ class Commit:
         """What the command's caller was answered, as plain JSON."""
         return self._decoded[1]
 
+    @property
+    def reaction(self) -> str:
+        """The name of the reaction whose command this was, empty where it was nobody's."""
+        kind, _, name = self.actor.partition(":")
+        return name if kind == REACTION else ""
+
     def previous(self, types: frozenset[str]) -> int:
         """The version after the last event of `types` before this commit, 1 where there is none."""
         return max((version for name, version in self.prev.items() if name in types), default=1)
@@ -60,7 +71,7 @@ class CommandContext:
 
     `deadline` is on the executor's clock, in seconds. `keyed` says that the id can come again, being made of
     a key: then `request_hash` is not empty. `repeated` says that it has probably come before, so that a stream
-    is read before it is created; `expected` is If-Match's version.
+    is read before it is created; `expected` is If-Match's version; `depth` is for `Commit.depth`.
     """
 
     command_id: str
@@ -73,6 +84,7 @@ class CommandContext:
     causation: str = ""
     actor: str = ""
     traceparent: str = ""
+    depth: int = 0
 
 
 def type_names(events: Sequence[Event]) -> tuple[str, ...]:

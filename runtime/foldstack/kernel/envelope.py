@@ -29,6 +29,8 @@ class Envelope:
     causation: str = ""
     traceparent: str = ""
     replay: str = ""
+    depth: int = 0
+    reaction: str = ""
 
     @property
     def tenant(self) -> Tenant:
@@ -56,6 +58,8 @@ class Envelope:
             commit.correlation,
             commit.causation,
             commit.traceparent,
+            depth=commit.depth,
+            reaction=commit.reaction,
         )
 
     def to_dict(self, source: str) -> dict[str, Any]:
@@ -75,9 +79,11 @@ class Envelope:
             "epoch": self.epoch,
             "types": list(self.types),
         }
-        for name in ("correlation", "causation", "traceparent", "replay"):
+        for name in ("correlation", "causation", "traceparent", "replay", "reaction"):
             if value := getattr(self, name):
                 document[name] = value
+        if self.depth:
+            document["depth"] = self.depth
         if self.stored is None:
             document["dataref"] = self.id
         else:
@@ -110,6 +116,8 @@ class Envelope:
                 document.get("causation", ""),
                 document.get("traceparent", ""),
                 document.get("replay", ""),
+                int(document.get("depth", 0)),
+                document.get("reaction", ""),
             )
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError, InvalidValue) as error:
             raise UndecodableEvent(f"not a {TYPE} envelope: {error!r}") from error

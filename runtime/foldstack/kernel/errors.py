@@ -14,6 +14,7 @@
     ├── AccessRefused       the caller is not who may do this (401, 403)
     ├── KeyReuse            an idempotency key came back with another request (422)
     ├── PreconditionFailed  If-Match names another version (412)
+    ├── ReactionLoop        reactions set each other off without an end; nothing more was executed
     ├── OperationRefused    an operator asks for what is not possible as things are
     └── UndecodableEvent    a stored event that this code can't read: poison for a consumer
 
@@ -21,6 +22,10 @@ A refusal by the domain is none of these: it is a `Rejection`, a value (see `dec
 """
 
 from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+_LONGEST = 500
 
 
 class FoldstackError(Exception):
@@ -115,5 +120,19 @@ class UndecodableEvent(FoldstackError):
     """A stored event of an unknown type or of a schema newer than this code."""
 
 
+class ReactionLoop(FoldstackError):
+    """Reactions set each other off without an end. Tried again, they would only come here again."""
+
+
 class OperationRefused(FoldstackError):
     """What a person who operates the service asks for is not possible now; the message says what is."""
+
+
+def described(error: Exception) -> str:
+    """An error in a line, without the data that it is about: this is kept, sent and logged."""
+    if isinstance(error, ValidationError):
+        parts = error.errors(include_url=False, include_context=False, include_input=False)
+        said = "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in parts)
+    else:
+        said = str(error)
+    return f"{type(error).__name__}: {said}"[:_LONGEST]

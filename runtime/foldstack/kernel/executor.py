@@ -97,12 +97,20 @@ class Executor:
 
     def find(self, id: StreamId, aggregate: Aggregate, command_id: str) -> Commit | None:
         """The commit of a command on this stream, whatever else happened since; None if there is none."""
-        stream = self.current(id, aggregate)
+        return self.find_in(self.current(id, aggregate), command_id)
+
+    def find_in(self, stream: Stream, command_id: str) -> Commit | None:
+        """The commit of a command on a stream that is `current`."""
         known = stream.known.get(command_id)
         if known is None and stream.over:
-            row = self.store.find_id(id, command_id)
+            row = self.store.find_id(stream.id, command_id)
             known = KnownCommand(row.request_hash, row.first) if row else None
-        return self.commit_at(id, known.first) if known else None
+        return self.commit_at(stream.id, known.first) if known else None
+
+    def commit_of(self, id: StreamId, version: int) -> Commit | None:
+        """The commit that holds the event of a version."""
+        page = self.store.newest(id, 1, version + 1, consistent=True)
+        return page.commits[0] if page.commits and page.commits[0].next > version else None
 
     def commit_at(self, id: StreamId, first: int) -> Commit | None:
         page = self.store.since(id, first, limit=1)

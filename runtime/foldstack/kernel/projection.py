@@ -24,11 +24,14 @@ Contribution = Mapping[str, Mapping[str, Number]]
 
 @dataclass(frozen=True, slots=True)
 class EventMeta:
-    """Where an event comes from: `version` in its stream, `time` of its commit in RFC 3339 UTC."""
+    """Where an event comes from: `version` in its stream, `time` of its commit in RFC 3339 UTC. `causation` is the id
+    of the event that led to it, and `reaction` the name of what answered that one so; empty where there was none."""
 
     stream_id: str
     version: int
     time: str
+    causation: str = ""
+    reaction: str = ""
 
 
 class Projection(Generic[R]):
@@ -116,13 +119,21 @@ class Projection(Generic[R]):
         """The names of stored events that may touch a row: commits of other types only are none of its business."""
         return self.of.upcasters.sources(frozenset(event.type_name for event in self._handlers))
 
-    def apply(self, row: R | None, stored: Iterable[StoredEvent], stream_id: str, time: str) -> R | None:
+    def apply(
+        self,
+        row: R | None,
+        stored: Iterable[StoredEvent],
+        stream_id: str,
+        time: str,
+        causation: str = "",
+        reaction: str = "",
+    ) -> R | None:
         """The row after the stored events of one commit."""
         for event in stored:
             for made in self.of.upcasters.decode(event):
                 handler = self._handlers.get(type(made))
                 if handler is not None:
-                    row = handler(row, made, EventMeta(stream_id, event.version, time))
+                    row = handler(row, made, EventMeta(stream_id, event.version, time, causation, reaction))
         return row
 
     def contribution(self, row: R | None) -> Contribution:

@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from .aggregate import Aggregate
 from .commit import CommandContext
 from .decision import Rejection
-from .errors import DefinitionError, Unavailable
+from .errors import DefinitionError, ReactionLoop, Unavailable
 from .executor import Committed, Executor, MakeResult
 from .idempotency import command_id
 from .keys import StreamId, Tenant
@@ -129,7 +129,7 @@ class CommandRequest(Generic[B]):
 
     def settle(self, committed: Committed) -> bool:
         """Runs the reactions to a commit for some seconds. False where an outcome is still open: the delayed
-        queue goes on, and nothing runs after the answer."""
+        queue goes on, and nothing runs after the answer. It is the queue, too, that reports a loop."""
         if committed.commit is None:
             return True
         until = self.executor.clock() + self.inline.total_seconds()
@@ -137,7 +137,7 @@ class CommandRequest(Generic[B]):
             until = min(until, self.context.deadline - 1)
         try:
             reacted = self.reactor.drive(committed.commit, until, request=True, fresh=not committed.replayed)
-        except (OutcomePending, Unavailable):
+        except (OutcomePending, Unavailable, ReactionLoop):
             return False
         for each in reacted:
             self._note(each.outcome)

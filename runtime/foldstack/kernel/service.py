@@ -10,6 +10,9 @@ from .errors import DefinitionError
 from .messages import Command
 from .projection import Projection
 from .reaction import Reactions
+from .saga import Saga
+from .saga_messages import SagaCommand
+from .schedule import Schedules
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,8 @@ class Settings:
 
 
 class Service:
-    """`world(settings)` makes what effects get as their second argument; it is made once a sandbox.
+    """`world(settings)` makes what effects get as their second argument; it is made once a sandbox. `commands` are
+    those that a queue takes; a saga's own are not among them. `sagas` are by category.
 
     Raises DefinitionError where the declarations do not fit together, when the module loads.
     """
@@ -33,14 +37,21 @@ class Service:
         aggregates: Iterable[Aggregate],
         projections: Iterable[Projection] = (),
         reactions: Reactions | None = None,
+        schedules: Schedules | None = None,
+        sagas: Iterable[Saga] = (),
         api: Api | None = None,
         world: Callable[[Settings], Any] | None = None,
     ) -> None:
-        aggregates, projections = list(aggregates), list(projections)
+        aggregates, sagas = list(aggregates), list(sagas)
+        projections = [*projections, *(saga.projection for saga in sagas)]
         self.name = name
         self.aggregates = {a.category: a for a in aggregates}
         self.projections = {p.name: p for p in projections}
+        self.sagas = {saga.of.category: saga for saga in sagas}
         self.reactions = reactions or Reactions()
+        self.schedules = schedules or Schedules()
+        if sagas:
+            self.reactions = Reactions(self.reactions.all, sagas)
         self.api = api or Api()
         self.world = world
         self._deciders: dict[type[Command], Aggregate] = {}
@@ -60,7 +71,9 @@ class Service:
         for aggregate in aggregates:
             aggregate.check()
             for command in aggregate.commands:
-                if self.commands.setdefault(command.type_name, command) is not command:
+                if not issubclass(command, SagaCommand) and (
+                    self.commands.setdefault(command.type_name, command) is not command
+                ):
                     raise DefinitionError(f"{self.name}: two commands are called {command.type_name}")
                 if self._deciders.setdefault(command, aggregate) is not aggregate:
                     raise DefinitionError(f"{self.name}: {command.__name__} is decided by two aggregates")
@@ -70,7 +83,14 @@ class Service:
         for projection in projections:
             if projection.of not in aggregates:
                 raise DefinitionError(f"projection {projection.name} is of an aggregate that {self.name} does not have")
+        for saga in self.sagas.values():
+            saga.check()
+        named: set[tuple[str, str, str]] = set()
         for reaction in self.reactions.all:
+            known = (reaction.of.category, reaction.on.type_name, reaction.name)
+            if known in named:
+                raise DefinitionError(f"two reactions to {reaction.on.__name__} are called {reaction.name}")
+            named.add(known)
             if reaction.of not in aggregates or reaction.on not in reaction.of.events:
                 raise DefinitionError(f"{reaction.name} answers {reaction.on.__name__}, no event of its aggregate")
             if reaction.world and self.world is None:

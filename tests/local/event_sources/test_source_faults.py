@@ -25,6 +25,18 @@ def test_faults_are_the_same_for_the_same_seed() -> None:
     assert draws(1) != draws(2)
 
 
+def test_faults_are_counted() -> None:
+    faults = Faults(1, duplicate=1, shuffle=1, throttle=0.5)
+    assert faults.duplicate()
+    faults.shuffle([1, 2])
+    faults.shuffle([1])  # which is no fault
+    throttled = sum(faults.throttle() for _ in range(20))
+    assert not faults.delay()
+    assert not faults.crash()
+    assert 0 < throttled < 20
+    assert faults.injected == {"duplicate": 1, "delay": 0, "shuffle": 1, "throttle": throttled, "crash": 0}
+
+
 def test_a_fault_that_is_no_probability_is_refused() -> None:
     with pytest.raises(ValueError, match="duplicate is 2"):
         Faults(duplicate=2)
@@ -61,7 +73,7 @@ def test_a_queue_under_faults_delivers_everything_out_of_order_and_twice(queue: 
 def test_crashes_lose_nothing(
     stream: Stream, queue: Queue, read: Read, consume: Consume, function: Callable[..., Function], tmp_path: Path
 ) -> None:
-    """Real sandboxes, killed before and after their work: all of it is done, some of it twice."""
+    """Real sandboxes, killed before, amid and after their work: all of it is done, some of it twice."""
     made = function(
         """
         import os
@@ -85,7 +97,7 @@ def test_crashes_lose_nothing(
         consume(invoke, batch_size=3, retry_seconds=0, faults=Faults(4, crash=0.5)),
     ]
     assert wait_idle(sources)
-    assert {"before", "after", None} == set(crashes)
+    assert {"before", "amid", "after", None} == set(crashes)
     done = (tmp_path / "done").read_text().split()
     assert set(done) == {f"{kind}{i:02}" for kind in "sq" for i in range(12)}
     assert len(done) > 24

@@ -2,12 +2,14 @@
 
 import base64
 import json
+import threading
 
 import pytest
 
 from local.credentials import Credentials
 from local.emulator import Emulator
 from local.event_sources import EventSource, EventSourceProblem, Filters, StreamOptions, StreamSource
+from local.invocation import Invocation
 
 from ..conftest import make_role
 from .consuming import FAILED, FUNCTION_ARN, OK, Consumer
@@ -145,3 +147,24 @@ def test_a_source_reads_under_the_functions_own_role(
     started.append(source)
     with pytest.raises(EventSourceProblem, match=f"event source denied: .*{stream.first_call}"):
         source.idle.wait()
+
+
+def test_it_is_idle_also_while_it_looks_and_not_while_it_hands_on(stream: Stream, read: Read) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(keys: list[str]) -> Invocation:
+        begun.set()
+        go_on.wait(30)
+        return OK
+
+    source = read(Consumer(slow))
+    assert source.idle.wait()
+    looked = source._round
+    while source._round < looked + 5:
+        assert source.idle.is_set(), "a look that finds nothing is no work"
+    stream.put("a")
+    assert begun.wait(30)
+    assert not source.idle.is_set()
+    go_on.set()
+    assert source.idle.wait()
+    assert source.idle.is_set()

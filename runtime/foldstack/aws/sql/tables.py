@@ -105,11 +105,10 @@ class ViewTables:
         return [self.rows.c[column.name] for column in self.columns.all]
 
     def as_text(self, of: Any) -> list[sa.ColumnElement[str]]:
-        """The row's columns cast to text, in the order of `RowColumns`: the same over every transport."""
-        return [
-            sa.cast(sa.func.to_jsonb(of[c.name]) if c.kind == "timestamptz" else of[c.name], sa.Text).label(c.name)
-            for c in self.columns.all
-        ]
+        """The row's columns cast to text, in the order of `RowColumns`: the same over every transport. They are called
+        c0, c1, ...: a row's fields may be named like anything else that a statement answers."""
+        texts = [sa.func.to_jsonb(of[c.name]) if c.kind == "timestamptz" else of[c.name] for c in self.columns.all]
+        return [sa.cast(text, sa.Text).label(f"c{n}") for n, text in enumerate(texts)]
 
 
 def scope(value: Any) -> sa.CTE:
@@ -126,3 +125,9 @@ def under(scope: sa.CTE, query: sa.Select, name: str) -> sa.Select:
         fenced = fenced.offset(sa.literal_column("0"))
     inner = fenced.correlate(scope).lateral(name)
     return sa.select(*inner.c).select_from(scope.join(inner, sa.true()))
+
+
+def each(query: sa.Select, keys: Any, name: str) -> Any:
+    """`query`, run anew for each of some keys that it names: by its index, whatever the planner thinks of the table.
+    It has no statistics of a young one, takes it for empty, and then the whole of it for as good a way as any."""
+    return query.offset(sa.literal_column("0")).correlate(keys).lateral(name)

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from ...kernel.keys import Tenant
 from ..finding import Finding, Position
 from .statements import Sql, Statement
-from .tables import ViewTables, scope, under
+from .tables import ViewTables, each, scope, under
 
 _CURSOR, _ROW = "cursor", "row"
 _CURSOR_TEXTS = ("next", "epoch", "parked")
@@ -71,20 +71,20 @@ class ViewQueries:
         document = sa.cast(_bound("promised"), JSONB)
         promised = sa.func.jsonb_to_recordset(document).table_valued(sa.column("id", sa.Text), name="p")
         promised = promised.render_derived(with_types=True)
-        texts = [sa.cast(cursors.c[name], sa.Text) for name in _CURSOR_TEXTS]
-        return (
-            sa.select(
-                *_labelled(_CURSOR, sa.literal_column("0"), cursors.c.id, _null(), [*texts, *_nulls(wide - len(texts))])
-            )
-            .select_from(promised)
-            .where(
+        cursor = each(
+            sa.select(cursors.c.id, *(sa.cast(cursors.c[name], sa.Text).label(name) for name in _CURSOR_TEXTS)).where(
                 cursors.c.projection == of.name,
                 cursors.c.version == of.version,
                 cursors.c.generation == _generation(),
                 cursors.c.tenant == _bound("tenant"),
                 cursors.c.id == promised.c.id,
-            )
+            ),
+            promised,
+            "cursor",
         )
+        id, *texts = cursor.c
+        fields = _labelled(_CURSOR, sa.literal_column("0"), id, _null(), [*texts, *_nulls(wide - len(texts))])
+        return sa.select(*fields).select_from(promised.join(cursor, sa.true()))
 
     def _rows(self, finding: Finding, first: bool, wide: int) -> sa.Select:
         rows, columns = self._tables.rows, self._tables.columns
@@ -117,7 +117,7 @@ class ViewQueries:
 
 def _labelled(kind: str, place: Any, id: Any, value: Any, texts: list[Any]) -> list[Any]:
     named = {"kind": sa.literal(kind, sa.Text), "place": sa.cast(place, sa.BigInteger), "row_id": id, "ordered": value}
-    return [each.label(name) for name, each in named.items()] + [each.label(f"t{n}") for n, each in enumerate(texts)]
+    return [one.label(name) for name, one in named.items()] + [one.label(f"t{n}") for n, one in enumerate(texts)]
 
 
 def _generation() -> sa.BindParameter[int]:

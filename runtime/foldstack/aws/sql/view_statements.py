@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from .statements import Statement
-from .tables import ViewTables, scope, under
+from .tables import ViewTables, each, scope, under
 
 BEFORE = ("before_next", "before_epoch", "before_parked")
 _CURSOR_FIELDS = ("next", "epoch", "sums", "parked", "skipped")
@@ -23,27 +23,19 @@ class ViewStatements:
     @cached_property
     def read(self) -> Statement:
         """`:keys` is a list of {tenant, id}. Answers tenant, id, the cursor's fields, and the row if there is one."""
-        rows, cursors = self._tables.rows, self._tables.cursors
+        rows = self._tables.rows
         keys = _records("keys", {"tenant": sa.Text, "id": sa.Text}, "k")
-        query = (
-            sa.select(
-                cursors.c.tenant,
-                cursors.c.id,
-                *self._cursor_texts(),
-                rows.c.tenant.is_not(None).label("alive"),
-                *self._tables.as_text(rows.c),
-            )
-            .select_from(keys)
-            .join(cursors, sa.and_(cursors.c.tenant == keys.c.tenant, cursors.c.id == keys.c.id, self._mine(cursors)))
-            .outerjoin(
-                rows,
-                sa.and_(
-                    rows.c.tenant == cursors.c.tenant,
-                    rows.c.generation == cursors.c.generation,
-                    rows.c.id == cursors.c.id,
-                ),
-            )
+        cursor = self._cursor_of(keys.c.tenant, keys.c.id, keys)
+        row = each(
+            sa.select(rows.c.tenant, *self._tables.as_text(rows.c)).where(
+                rows.c.tenant == keys.c.tenant, rows.c.generation == _generation(), rows.c.id == keys.c.id
+            ),
+            keys,
+            "row",
         )
+        alive, *fields = row.c
+        query = sa.select(keys.c.tenant, keys.c.id, *cursor.c, alive.is_not(None).label("alive"), *fields)
+        query = query.select_from(keys.join(cursor, sa.true()).outerjoin(row, sa.true()))
         return Statement(under(scope(sa.bindparam("tenants", type_=sa.Text)), query, "found"))
 
     @cached_property
@@ -69,10 +61,11 @@ class ViewStatements:
     @cached_property
     def page(self) -> Statement:
         """`:limit` rows of `:tenant` after `:after` by id, or from the first where it is empty: id, cursor, row."""
-        rows, cursors = self._tables.rows, self._tables.cursors
+        rows = self._tables.rows
+        cursor = self._cursor_of(rows.c.tenant, rows.c.id, rows)
         query = (
-            sa.select(rows.c.id, *self._cursor_texts(), *self._tables.as_text(rows.c))
-            .join(cursors, sa.and_(cursors.c.tenant == rows.c.tenant, cursors.c.id == rows.c.id, self._mine(cursors)))
+            sa.select(rows.c.id, *cursor.c, *self._tables.as_text(rows.c))
+            .select_from(rows.join(cursor, sa.true()))
             .where(rows.c.tenant == _bound("tenant"), rows.c.generation == _generation(), rows.c.id > _bound("after"))
             .order_by(rows.c.id)
             .limit(sa.bindparam("limit", type_=sa.BigInteger))
@@ -184,27 +177,35 @@ class ViewStatements:
             .returning(cursors.c.tenant, cursors.c.id)
             .cte("inserted")
         )
-        unchanged = sa.and_(
-            self._mine(cursors),
-            cursors.c.tenant == given.c.tenant,
-            cursors.c.id == given.c.id,
-            cursors.c.next == given.c.before_next,
-            cursors.c.epoch == given.c.before_epoch,
-            cursors.c.parked.is_not_distinct_from(given.c.before_parked),
-        )
+
+        def unchanged(since: Any) -> list[sa.ColumnElement[bool]]:
+            return [
+                self._mine(cursors),
+                cursors.c.tenant == since.c.tenant,
+                cursors.c.id == since.c.id,
+                cursors.c.next == since.c.before_next,
+                cursors.c.epoch == since.c.before_epoch,
+                cursors.c.parked.is_not_distinct_from(since.c.before_parked),
+            ]
+
         # In one order, whoever writes: two writers of the same rows wait for each other, and never in a circle.
+        asked = sa.select(given).where(given.c.before_next.is_not(None)).order_by(given.c.tenant, given.c.id)
+        asked = asked.offset(sa.literal_column("0")).subquery("asked")
+        found = each(
+            sa.select(cursors.c.tenant, cursors.c.id).where(*unchanged(asked)).with_for_update(of=cursors),
+            asked,
+            "found",
+        )
         locked = (
-            sa.select(cursors.c.tenant.label("locked_tenant"), cursors.c.id.label("locked_id"))
-            .select_from(sa.join(cursors, given, unchanged))
-            .order_by(cursors.c.tenant, cursors.c.id)
-            .with_for_update(of=cursors)
+            sa.select(found.c.tenant.label("locked_tenant"), found.c.id.label("locked_id"))
+            .select_from(asked.join(found, sa.true()))
             .cte("locked")
             .prefix_with("MATERIALIZED", dialect="postgresql")
         )
         updated = (
             sa.update(cursors)
             .values({name: given.c[name] for name in _CURSOR_FIELDS})
-            .where(unchanged, given.c.tenant == locked.c.locked_tenant, given.c.id == locked.c.locked_id)
+            .where(*unchanged(given), given.c.tenant == locked.c.locked_tenant, given.c.id == locked.c.locked_id)
             .returning(cursors.c.tenant, cursors.c.id)
             .cte("updated")
         )
@@ -259,6 +260,12 @@ class ViewStatements:
     def _cursor_texts(self) -> list[sa.ColumnElement[Any]]:
         cursors = self._tables.cursors
         return [sa.cast(cursors.c[name], sa.Text).label(f"cursor_{name}") for name in _CURSOR_FIELDS]
+
+    def _cursor_of(self, tenant: Any, id: Any, of: Any) -> Any:
+        """The fields of one stream's cursor as text, for each row of `of`."""
+        cursors = self._tables.cursors
+        texts = sa.select(*self._cursor_texts())
+        return each(texts.where(self._mine(cursors), cursors.c.tenant == tenant, cursors.c.id == id), of, "cursor")
 
     def _mine(self, cursors: sa.Table) -> sa.ColumnElement[bool]:
         name, version = self._of

@@ -11,9 +11,8 @@ from ...kernel.generations import Control
 from ...kernel.keys import StreamId, Tenant
 from ...kernel.projection import Number, Projection
 from .. import view_rows
-from ..view_operations import RowWrite
 from ..view_rows import LeadRow, Parked, Skipped
-from ..view_store import Changes, RowScan, ScannedRow
+from ..view_store import Changes, RowScan, RowWrite, ScannedRow
 from . import sweep_positions, view_controls
 from .statements import ResultTooLarge, Row, Sql, Statement
 from .tables import CursorTables, ViewTables

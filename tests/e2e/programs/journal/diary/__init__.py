@@ -2,11 +2,11 @@
 
 import os
 
-from foldstack import Aggregate, Command, Event, Projection, Service, State
+from foldstack import Aggregate, Command, Event, Projection, Reactions, Service, State
 
 
 class Entry(State):
-    burnt: bool = False
+    there: bool = False
 
 
 class Written(Event):
@@ -18,7 +18,7 @@ class Rated(Event):
 
 
 class Seen(Event):
-    """Not in the view, and not on its road: versions it leaves out are no gaps."""
+    """Not in the views, and not on their road: versions they leave out are no gaps."""
 
 
 class Burnt(Event):
@@ -35,6 +35,14 @@ class Rate(Command):
     stars: int
 
 
+class Review(Command):
+    """Two events in one commit."""
+
+    id: str
+    text: str
+    stars: int
+
+
 class See(Command):
     id: str
     times: int
@@ -45,7 +53,15 @@ class Burn(Command):
 
 
 class Row(State):
+    """`changes` counts the events: what is applied twice shows."""
+
     text: str
+    stars: int = 0
+    changes: int = 0
+
+
+class Ratings(State):
+    count: int = 0
     stars: int = 0
 
 
@@ -54,12 +70,17 @@ entry = Aggregate("entry", Entry)
 
 @entry.decides(Write, by="id")
 def write(command, state):
-    return None if state.burnt else Written(text=command.text)
+    return Written(text=command.text)
 
 
 @entry.decides(Rate, by="id")
 def rate(command, state):
-    return None if state.burnt else Rated(stars=command.stars)
+    return Rated(stars=command.stars) if state.there else None
+
+
+@entry.decides(Review, by="id")
+def review(command, state):
+    return [Written(text=command.text), Rated(stars=command.stars)]
 
 
 @entry.decides(See, by="id")
@@ -69,10 +90,14 @@ def see(command, state):
 
 @entry.decides(Burn, by="id")
 def burn(command, state):
-    return None if state.burnt else Burnt()
+    return Burnt() if state.there else None
 
 
 @entry.evolves(Written)
+def written(state, event):
+    return Entry(there=True)
+
+
 @entry.evolves(Rated)
 @entry.evolves(Seen)
 def unchanged(state, event):
@@ -81,7 +106,7 @@ def unchanged(state, event):
 
 @entry.evolves(Burnt)
 def burnt(state, event):
-    return Entry(burnt=True)
+    return Entry()
 
 
 entries = Projection("entries", of=entry, row=Row)
@@ -91,12 +116,13 @@ entries = Projection("entries", of=entry, row=Row)
 def row_written(row, event, meta):
     if event.text == os.environ["POISON"]:
         raise ValueError("the view can't take this text")
-    return Row(text=event.text, stars=row.stars if row else 0)
+    row = row or Row(text="")
+    return row.model_copy(update={"text": event.text, "changes": row.changes + 1})
 
 
 @entries.on(Rated)
 def row_rated(row, event, meta):
-    return row.model_copy(update={"stars": event.stars}) if row else Row(text="", stars=event.stars)
+    return row.model_copy(update={"stars": event.stars, "changes": row.changes + 1})
 
 
 @entries.on(Burnt)
@@ -105,8 +131,36 @@ def row_burnt(row, event, meta):
 
 
 @entries.contributes
-def stars(row):
-    return {"all": {"entries": 1, "stars": row.stars}}
+def sums(row):
+    """Of all entries, and of those with as many stars: a row leaves one sum for another."""
+    return {
+        "all": {"entries": 1, "stars": row.stars, "changes": row.changes},
+        f"stars-{row.stars}": {"entries": 1},
+    }
 
 
-service = Service("journal", aggregates=[entry], projections=[entries])
+ratings = Projection("ratings", of=entry, row=Ratings)
+
+
+@ratings.on(Rated)
+def rating_counted(row, event, meta):
+    """Never deleted, and blind for all other events."""
+    row = row or Ratings()
+    return Ratings(count=row.count + 1, stars=row.stars + event.stars)
+
+
+@ratings.contributes
+def rated(row):
+    return {"all": {"count": row.count, "stars": row.stars}}
+
+
+reactions = Reactions()
+
+
+@reactions.automation(on=Burnt, of=entry)
+def remember(event, context):
+    """One more change of another entry: done twice, it shows."""
+    return Write(id=f"late-{context.stream_id}", text="burnt")
+
+
+service = Service("journal", aggregates=[entry], projections=[entries, ratings], reactions=reactions)

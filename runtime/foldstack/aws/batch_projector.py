@@ -1,27 +1,31 @@
-"""A projector that takes the streams of a batch together: one read and one write for each projection."""
+"""A projector that takes the streams of a batch together: one read for each projection, and as few writes as its
+store can do."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from ...kernel.envelope import Envelope
-from ...kernel.errors import Unavailable
-from ...kernel.keys import StreamId
-from ...kernel.projection import Projection, difference
-from ..projector import Move, Outcome, Projector
-from ..view_fold import Fold, Poison
-from ..view_operations import RowWrite
-from ..view_rows import LeadRow
-from .view_store import SqlViewStore
+from ..kernel.envelope import Envelope
+from ..kernel.errors import Unavailable
+from ..kernel.keys import StreamId
+from ..kernel.projection import Projection, difference
+from .projector import Move, Outcome, Projector
+from .view_fold import Fold, Poison
+from .view_rows import LeadRow
+from .view_store import BatchViewStore, RowWrite
+
+_log = logging.getLogger(__name__)
 
 
-class SqlProjector(Projector):
-    """Over a SqlViewStore. What does not go straight forward goes stream by stream: data that a projection can't
+class BatchProjector(Projector):
+    """Over a BatchViewStore. What does not go straight forward goes stream by stream: data that a projection can't
     digest, a row that another projector moved, a long way to the tip."""
 
     def project_together(self, groups: Mapping[str, Sequence[Envelope]]) -> dict[str, dict[str, Outcome]]:
         try:
             return self._together(groups)
         except Exception:  # noqa: BLE001 - some of it may be done; each stream's own turn tells, and fails alone
+            _log.warning("a batch could not be taken together: its streams go one by one", exc_info=True)
             return {}
 
     def _together(self, groups: Mapping[str, Sequence[Envelope]]) -> dict[str, dict[str, Outcome]]:
@@ -43,7 +47,7 @@ class SqlProjector(Projector):
         self, generation: Projection, concerned: list[tuple[str, StreamId, Move]]
     ) -> dict[str, Outcome | None]:
         """One read and one write for some streams; None for those that have to go by themselves."""
-        store = cast(SqlViewStore, self.views)
+        store = cast(BatchViewStore, self.views)
         leads = store.read_many(generation, [stream for _, stream, _ in concerned])
         outcomes: dict[str, Outcome | None] = {}
         writes: list[RowWrite] = []
