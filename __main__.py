@@ -1,10 +1,8 @@
 """The shop on AWS: commands are decided and stored, events are folded into views, HTTP is in front of both."""
 
-from pathlib import Path
-
 import pulumi
 
-from components import Authorizer, EventSourcedService, HttpApi, Operations, ProjectionPipeline, SqlStore
+from components import EventSourcedService, HttpApi, Operations, ProjectionPipeline, SqlStore, TenantAuth
 
 config = pulumi.Config()
 payment_provider_url = config.require("paymentProviderUrl")
@@ -19,7 +17,7 @@ operations = Operations(
 shop = EventSourcedService(
     "shop",
     {
-        "domain": {"path": str(Path(__file__).resolve().parent), "entry": "shop:service"},
+        "domain": {"path": __file__, "entry": "shop:service"},
         "environment": {"PAYMENT_PROVIDER_URL": payment_provider_url, **minutes},
         "secrets": ["paymentProviderKey"],
         "secret_values": {"paymentProviderKey": payment_provider_key} if payment_provider_key else {},
@@ -38,14 +36,16 @@ views = ProjectionPipeline(
     "shop-views",
     {"source": shop.events, "views": ["checkout", "products", "purchases"], "store": store, "operations": operations},
 )
-issuer, audience = config.require("tokenIssuer"), config.require("tokenAudience")
+auth = TenantAuth(
+    "shop-auth",
+    config.require_object("auth") | {"domain": shop.events["domain"], "operations": operations},
+)
 api = HttpApi(
     "shop-api",
     {
         "commands": shop.commands,
         "queries": [views.queries],
-        "authorizer": Authorizer(issuer=issuer, audience=[audience]) if issuer else None,
-        "anonymous": config.require_bool("anonymous"),
+        "authorizer": auth.authorizer,
         "split": config.require_bool("splitRouter"),
         "inline_seconds": config.require_int("inlineSeconds"),
         "operations": operations,
@@ -56,4 +56,4 @@ pulumi.export("eventTable", shop.event_table)
 pulumi.export("eventBus", shop.event_bus)
 pulumi.export("viewTables", views.view_tables)
 pulumi.export("paymentProviderUrl", payment_provider_url)
-pulumi.export("operated", {"service": shop.operated, "pipelines": [views.operated]})
+pulumi.export("operated", {"service": shop.operated, "pipelines": [views.operated], "auth": auth.operated})

@@ -8,16 +8,19 @@ from .handles import (
     Commands,
     Domain,
     Events,
+    OperatedAuth,
     OperatedPipeline,
     OperatedService,
     Queries,
     SqlConnection,
+    Tenants,
 )
 from .http_api import HttpApi, HttpApiArgs
 from .projection_pipeline import ProjectionPipeline, ProjectionPipelineArgs
 from .schedules import ServiceSchedule
 from .scope import Operations
 from .sql_store import SqlStore, SqlStoreArgs
+from .tenant_auth import TenantAuth, TenantAuthArgs
 
 __all__ = [
     "ArgumentError",
@@ -30,6 +33,7 @@ __all__ = [
     "Events",
     "HttpApi",
     "HttpApiArgs",
+    "OperatedAuth",
     "OperatedPipeline",
     "OperatedService",
     "Operations",
@@ -40,4 +44,7 @@ __all__ = [
     "SqlConnection",
     "SqlStore",
     "SqlStoreArgs",
+    "TenantAuth",
+    "TenantAuthArgs",
+    "Tenants",
 ]

@@ -8,9 +8,9 @@ from .scope import Scope
 FIVE_MINUTES = 300
 
 
-def on_errors(scope: Scope, suffix: str, function_name: pulumi.Input[str]) -> None:
-    """A function raised."""
-    _on_function(scope, suffix, "errors", "Errors", "Sum", 1, function_name)
+def on_errors(scope: Scope, suffix: str, function_name: pulumi.Input[str], threshold: int = 1) -> None:
+    """A function raised, `threshold` times within five minutes."""
+    _on_function(scope, suffix, "errors", "Errors", "Sum", threshold, function_name)
 
 
 def on_throttles(scope: Scope, suffix: str, function_name: pulumi.Input[str]) -> None:

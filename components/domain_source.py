@@ -20,7 +20,7 @@ class DomainSource(TypedDict):
     """Where the domain's Python is."""
 
     path: str
-    """The absolute path of the folder that the domain is imported from."""
+    """The absolute path of the folder that the domain is imported from, or of a file in it: `__file__`."""
     entry: str
     """Where its Service object is, "module:attribute"."""
 
@@ -56,11 +56,11 @@ def source(arguments: Arguments) -> Source:
     """Read and check `domain`, `target` and `precompile`; their faults are raised by `arguments.check()`."""
     arguments.nested("domain", DomainSource)
     path = Path(arguments.text("domain.path", PATH, "the absolute path of a folder"))
-    if path.parts and not (path.is_absolute() and path.is_dir()):
-        mend = "make it from the program's own place, str(Path(__file__).resolve().parent)"
-        arguments.fault("domain.path", str(path), "the absolute path of a folder that exists", mend)
+    if path.parts and not (path.is_absolute() and path.exists()):
+        mend = "make it from the program's own place, __file__"
+        arguments.fault("domain.path", str(path), "the absolute path of a folder that exists, or of a file in it", mend)
     return Source(
-        path=path,
+        path=path.resolve().parent if path.is_file() else path,
         entry=arguments.text("domain.entry", ENTRY, '"module:attribute"'),
         target=arguments.choice("target", TARGETS, TARGETS[0]),
         precompile=arguments.flag("precompile", False),

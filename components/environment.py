@@ -6,7 +6,7 @@ from typing import Any
 
 import pulumi
 
-from .handles import Handle
+from .handles import Handle, optional
 
 Variables = Mapping[str, pulumi.Input[str]]
 
@@ -108,6 +108,18 @@ def parking(queue_url: pulumi.Input[str]) -> Variables:
 def routing(routes: str, anonymous: bool) -> Variables:
     """To answer HTTP requests: `routes` is all, commands or queries."""
     return {"FOLDSTACK_ROUTES": routes, **({"FOLDSTACK_ANONYMOUS": "true"} if anonymous else {})}
+
+
+def claiming(table_name: pulumi.Input[str], scope: str) -> Variables:
+    """To put claims into tokens."""
+    return {"FOLDSTACK_TENANTS_TABLE": table_name, "FOLDSTACK_API_SCOPE": scope}
+
+
+def tenants(authorizer: Handle | None) -> Variables:
+    """To know whether a token still holds; nothing where its issuer is another's."""
+    if authorizer is None:
+        return {}
+    return {"FOLDSTACK_TENANTS_TABLE": optional(authorizer, "tenants_table_name").apply(lambda name: name or "")}
 
 
 def inline_effects(seconds: int) -> Variables:

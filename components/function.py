@@ -26,8 +26,10 @@ class Function:
         memory_mb: int,
         reserved_concurrency: int | None = None,
         after: Sequence[pulumi.Resource] = (),
+        alarmed: bool = True,
     ) -> None:
-        """`after`: what has to be there before this code runs."""
+        """`after`: what has to be there before this code runs. `alarmed`: whether any error, and any throttled call, is
+        something that a person must look at."""
         self.timeout = timeout
         logs = aws.cloudwatch.LogGroup(
             scope.child(f"{suffix}-logs"),
@@ -69,8 +71,9 @@ class Function:
         self.name = function.name
         self.invoke_arn = function.invoke_arn
         self.code_sha256 = function.code_sha256
-        alarms.on_errors(scope, suffix, function.name)
-        alarms.on_throttles(scope, suffix, function.name)
+        if alarmed:
+            alarms.on_errors(scope, suffix, function.name)
+            alarms.on_throttles(scope, suffix, function.name)
 
 
 def account_of(arn: pulumi.Output[str]) -> pulumi.Output[str]:

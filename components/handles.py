@@ -1,7 +1,7 @@
 """Handles: what one component gives another to work with. Names, ARNs and the code to run; never a resource."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
@@ -146,13 +146,58 @@ class SqlConnection(TypedDict):
 
 
 class Authorizer(TypedDict):
-    """Whose tokens an HTTP door accepts."""
+    """Whose tokens a door accepts: of a TenantAuth, or, with the first two fields, of any OpenID Connect issuer."""
 
     issuer: pulumi.Input[str]
     """The URL of the OpenID Connect issuer."""
     audience: pulumi.Input[Sequence[pulumi.Input[str]]]
     """The audiences, at least one of which a token must name."""
+    scopes: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """The scopes, at least one of which a token must have: an ID token has none."""
+    user_pool_id: NotRequired[pulumi.Input[str]]
+    """The user pool that issues the tokens, for doors that know pools."""
+    tenants_table_name: NotRequired[pulumi.Input[str]]
+    """The table of tenants and their members: a door looks there whether a token still holds."""
+    tenants_table_arn: NotRequired[pulumi.Input[str]]
+    """Its ARN."""
+
+
+class Tenants(TypedDict):
+    """The table of tenants and their members; only administrators write it."""
+
+    table_name: pulumi.Input[str]
+    """Its name."""
+    table_arn: pulumi.Input[str]
+    """Its ARN."""
+
+
+class OperatedAuth(TypedDict):
+    """What the `foldstack` command needs to administer tenants, users and machines."""
+
+    tenants_table: pulumi.Input[str]
+    """The name of the table of tenants and their members."""
+    user_pool_id: pulumi.Input[str]
+    """The user pool."""
+    client_id: pulumi.Input[str]
+    """The client of browsers."""
+    callback_url: pulumi.Input[str]
+    """Where a browser comes back to after signing in."""
+    scope: pulumi.Input[str]
+    """The scope of access tokens for the API."""
+    machines: pulumi.Input[Mapping[str, pulumi.Input[str]]]
+    """The client id of each machine by its name."""
+    sign_in_url: pulumi.Input[str]
+    """The address of the sign-in pages and of the token endpoint."""
 
 
 Handle = Any
 """A handle as it is, or as the output of another component: both are read by `handle["key"]`."""
+
+
+def optional(handle: Handle, key: str) -> pulumi.Output[Any]:
+    """A field of a handle that not every one has: None where it is not there."""
+
+    def find(whole: Any) -> Any:
+        return whole.get(key) if isinstance(whole, Mapping) else whole  # unknown, in a preview
+
+    return pulumi.Output.from_input(handle).apply(find, True)

@@ -11,7 +11,7 @@ import pulumi_aws as aws
 from . import environment, permissions
 from .arguments import Arguments
 from .function import Function
-from .handles import Authorizer, Commands, Handle, Queries
+from .handles import Authorizer, Commands, Handle, Queries, optional
 from .scope import Operations, Scope, operated
 
 TIMEOUT = 29  # the gateway answers 503 after 30 seconds
@@ -38,7 +38,7 @@ class HttpApiArgs(TypedDict):
     queries: NotRequired[Sequence[pulumi.Input[Queries]]]
     """The `queries` of the pipelines whose views are read through it."""
     authorizer: NotRequired[pulumi.Input[Authorizer] | None]
-    """Whose tokens are accepted; required unless it is anonymous."""
+    """The `authorizer` of a TenantAuth, or whose tokens are accepted instead; required unless it is anonymous."""
     anonymous: NotRequired[bool]
     """Whether anybody may call it, default false."""
     split: NotRequired[bool]
@@ -81,14 +81,14 @@ class HttpApi(pulumi.ComponentResource):
             scope,
             commands,
             queries,
-            anonymous,
+            args.get("authorizer"),
             inline_seconds,
             memory_mb,
             reserved if args.get("reserved_concurrency") is not None else None,
         )
 
         api = aws.apigatewayv2.Api(scope.child("api"), protocol_type="HTTP", tags=scope.tags, opts=scope.options())
-        protection = _protection(scope, api, args.get("authorizer"))
+        protection = _Protection(scope, api, args.get("authorizer"))
         if split:
             _serve(scope, api, protection, "commands", COMMAND_ROUTES, routers.for_commands())
             _serve(scope, api, protection, "queries", EVERYTHING_ELSE, routers.for_queries())
@@ -107,7 +107,7 @@ class _Routers:
     scope: Scope
     commands: Handle
     queries: Sequence[Handle]
-    anonymous: bool
+    authorizer: Handle | None
     inline_seconds: int
     memory_mb: int
     reserved_concurrency: int | None
@@ -136,8 +136,12 @@ class _Routers:
             suffix,
             handler="foldstack.handlers.http.handler",
             domain=self.commands["domain"],
-            variables={**variables, **environment.routing(routes, self.anonymous)},
-            statements=statements,
+            variables={
+                **variables,
+                **environment.tenants(self.authorizer),
+                **environment.routing(routes, anonymous=self.authorizer is None),
+            },
+            statements=[*statements, *permissions.check_membership(self.authorizer)],
             timeout=TIMEOUT,
             memory_mb=self.memory_mb,
             reserved_concurrency=self.reserved_concurrency,
@@ -165,7 +169,7 @@ class _Routers:
 def _serve(
     scope: Scope,
     api: aws.apigatewayv2.Api,
-    protection: aws.apigatewayv2.Authorizer | None,
+    protection: "_Protection",
     suffix: str,
     routes: Sequence[str],
     function: Function,
@@ -186,8 +190,9 @@ def _serve(
             api_id=api.id,
             route_key=route,
             target=pulumi.Output.concat("integrations/", integration.id),
-            authorization_type="JWT" if protection else "NONE",
-            authorizer_id=protection.id if protection else None,
+            authorization_type=protection.type,
+            authorizer_id=protection.id,
+            authorization_scopes=protection.scopes,
             opts=scope.options(),
         )
     aws.lambda_.Permission(
@@ -225,20 +230,27 @@ def _stage(scope: Scope, api: aws.apigatewayv2.Api, requests_per_second: int) ->
     )
 
 
-def _protection(
-    scope: Scope, api: aws.apigatewayv2.Api, authorizer: pulumi.Input[Authorizer] | None
-) -> aws.apigatewayv2.Authorizer | None:
-    if authorizer is None:
-        return None
-    accepted = pulumi.Output.from_input(authorizer)
-    return aws.apigatewayv2.Authorizer(
-        scope.child("authorizer"),
-        api_id=api.id,
-        authorizer_type="JWT",
-        identity_sources=["$request.header.Authorization"],
-        jwt_configuration={"issuer": accepted["issuer"], "audiences": accepted["audience"]},
-        opts=scope.options(),
-    )
+class _Protection:
+    """What every route of an API asks of a request: a token that the gateway itself has verified, or nothing."""
+
+    type: str = "NONE"
+    id: pulumi.Output[str] | None = None
+    scopes: pulumi.Output[list[str]] | None = None
+
+    def __init__(self, scope: Scope, api: aws.apigatewayv2.Api, authorizer: pulumi.Input[Authorizer] | None) -> None:
+        if authorizer is None:
+            return
+        accepted = pulumi.Output.from_input(authorizer)
+        self.type = "JWT"
+        self.scopes = optional(authorizer, "scopes")
+        self.id = aws.apigatewayv2.Authorizer(
+            scope.child("authorizer"),
+            api_id=api.id,
+            authorizer_type="JWT",
+            identity_sources=["$request.header.Authorization"],
+            jwt_configuration={"issuer": accepted["issuer"], "audiences": accepted["audience"]},
+            opts=scope.options(),
+        ).id
 
 
 def _check_access(arguments: Arguments, args: HttpApiArgs, anonymous: bool) -> None:

@@ -13,18 +13,21 @@ from pulumi.provider.server import ComponentInitError
 
 from .arguments import ArgumentError
 from .event_sourced_service import EventSourcedService
+from .handles import optional
 from .http_api import HttpApi
 from .projection_pipeline import ProjectionPipeline
 from .sql_store import SqlStore
+from .tenant_auth import TenantAuth
 
 NAME = "foldstack"
+_COMPONENTS = [EventSourcedService, HttpApi, ProjectionPipeline, SqlStore, TenantAuth]
 
 
 class Package(ComponentProvider):
     """Infers the package's schema from the components, and constructs them."""
 
     def __init__(self) -> None:
-        super().__init__([EventSourcedService, HttpApi, ProjectionPipeline, SqlStore], NAME, version=version(NAME))
+        super().__init__(_COMPONENTS, NAME, version=version(NAME))
 
     def construct(
         self, name: str, resource_type: str, inputs: Any, options: pulumi.ResourceOptions | None = None
@@ -50,7 +53,10 @@ class Package(ComponentProvider):
 
     def _spread(self, value: Any, properties: dict[str, PropertyDefinition]) -> dict[str, Any]:
         if isinstance(value, pulumi.Output):
-            value = {name: value[name] for name in properties}
+            value = {
+                name: optional(value, name) if definition.optional else value[name]
+                for name, definition in properties.items()
+            }
         spread = dict(value)
         for name, definition in properties.items():
             given = spread.get(name)

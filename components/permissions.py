@@ -5,7 +5,7 @@ from typing import Any
 
 import pulumi
 
-from .handles import Handle
+from .handles import Handle, optional
 
 Statement = dict[str, Any]
 
@@ -119,6 +119,19 @@ def set_logins(*secret_arns: pulumi.Input[str]) -> list[Statement]:
     """Make up the passwords of database roles, or find those that were."""
     actions = ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]
     return [_allow("SetLogins", actions, list(secret_arns))]
+
+
+def read_membership(table_arn: pulumi.Input[str]) -> list[Statement]:
+    """Look up who somebody is in which tenant, one by one."""
+    return [_allow("ReadMembership", ["dynamodb:GetItem"], table_arn)]
+
+
+def check_membership(authorizer: Handle | None) -> list[Statement]:
+    """Look up whether callers and their tenants still are what their tokens say, both in one request."""
+    if authorizer is None:
+        return []
+    arns = optional(authorizer, "tenants_table_arn").apply(lambda arn: [arn] if arn else [])
+    return [_allow("CheckMembership", ["dynamodb:BatchGetItem"], arns)]
 
 
 def read_secrets(commands: Handle) -> list[Statement]:

@@ -9,6 +9,7 @@ from .scope import Scope
 COMMIT_KEYS = {"p": "S", "s": "N"}
 ID_KEYS = {"p": "S"}
 VIEW_KEYS = {"p": "S", "s": "S"}
+TENANT_KEYS = {"p": "S", "s": "S"}
 
 
 def table(

@@ -3,7 +3,19 @@
 import importlib.util
 import sys
 
-_NEEDED = ("awslambdaric", "boto3", "cryptography", "h11", "ministack", "pulumi", "pulumi_aws", "rich", "typer", "yaml")
+_NEEDED = (
+    "awslambdaric",
+    "boto3",
+    "cryptography",
+    "h11",
+    "jwt",
+    "ministack",
+    "pulumi",
+    "pulumi_aws",
+    "rich",
+    "typer",
+    "yaml",
+)
 
 
 def main() -> None:

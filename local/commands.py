@@ -20,7 +20,9 @@ from .control import Control, ControlError
 from .display import DeployDisplay, ended, show_outputs, show_status
 from .errors import explain
 from .home_data import KEPT, holds_data, lock, remove_data
-from .operations import events, projections, restore, sagas
+from .operations import events, projections, restore, sagas, tenants
+from .operations.connection import Connection
+from .operations.terminal import told
 from .private_files import HOME, private_directory, private_log
 from .running import Running
 from .stack_files import StackFileError, read_stack_files
@@ -34,6 +36,9 @@ app.add_typer(local, name="local")
 app.add_typer(events.app, name="events")
 app.add_typer(projections.app, name="projection")
 app.add_typer(sagas.app, name="saga")
+app.add_typer(tenants.tenant, name="tenant")
+app.add_typer(tenants.user, name="user")
+app.add_typer(tenants.machine, name="machine")
 app.command()(restore.restore)
 
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
@@ -151,6 +156,20 @@ def down(
         _console.print("stopped; its data is kept")
     else:
         _fail("stopped; its data is lost: the emulator had ended before")
+
+
+@local.command()
+def token(
+    tenant: Annotated[str, typer.Option("--tenant", help="Added where it is new.")],
+    user: Annotated[str, typer.Option("--user", help="An e-mail address or a name; added where it is new.")],
+    role: Annotated[
+        str | None, typer.Option("--role", help="One of the domain's roles.", show_default="its own, else the first")
+    ] = None,
+    program: Program = Path(),
+) -> None:
+    """Print an access token for the API, alone on the last line."""
+    with told():
+        print(Connection(program, None).tokens.of(tenant, user, role)["access_token"])
 
 
 @app.command()

@@ -16,8 +16,10 @@ from .cloud import LaptopCloud
 from .demo_calls import Answer, Calls
 from .demo_report import show_costs, show_events, show_failures, show_views
 from .display import DeployDisplay, show_outputs
+from .operations.connection import Connection
 from .private_files import HOME
 from .stack_files import read_stack_files
+from .tokens import Tokens
 
 __all__ = ["Answer", "DemoFailed", "run_demo"]
 
@@ -43,7 +45,7 @@ def run_demo(
             raise DemoFailed("the program exports no apiUrl, and a demo calls that")
         with _importable(program):
             walk = importlib.import_module(module)
-        calls = Calls(url, console)
+        calls = Calls(url, console, _tokens(program, cloud))
         try:
             walk.run(calls.call, cloud.wait_idle)
         except AssertionError as error:
@@ -58,6 +60,12 @@ def run_demo(
             console.print(f"outputs in {cloud.home / 'outputs.json'}", soft_wrap=True)
             console.print("running until ctrl-C")
             _wait_for_the_end()
+
+
+def _tokens(program: Path, cloud: LaptopCloud) -> Tokens | None:
+    operated = cloud.outputs.get("operated")
+    has_auth = isinstance(operated, Mapping) and "auth" in operated
+    return Connection(program, None, cloud.home).tokens if has_auth else None
 
 
 def _report(cloud: LaptopCloud, console: Console) -> None:

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.markup import escape
 
+from .tokens import Tokens
+
 _TIMEOUT = 40.0
 _ALIKE_SHOWN = 3
 
@@ -26,9 +28,13 @@ class Answer:
 
 
 class Calls:
-    """Calls one API over one connection. Of calls alike in a row only the first are shown whole."""
+    """Calls one API over one connection. Of calls alike in a row only the first are shown whole.
 
-    def __init__(self, url: str, console: Console) -> None:
+    `tokens` are those that the API accepts; without any it is anonymous, and a tenant is named by header.
+    """
+
+    def __init__(self, url: str, console: Console, tokens: Tokens | None) -> None:
+        self._tokens = tokens
         where = urlsplit(url)
         self._connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=_TIMEOUT)
         self._base = where.path
@@ -43,10 +49,12 @@ class Calls:
         path: str,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
+        role: str | None = None,
     ) -> Answer:
-        """Send one request for a tenant, the body as JSON, and show it with its answer."""
+        """Send one request of a tenant's user, the body as JSON, and show it with its answer. Without a role the user
+        has the domain's first."""
         content = None if body is None else json.dumps(body).encode()
-        sent = {"x-tenant-id": tenant, **(headers or {})}
+        sent = {**self._caller(tenant, role), **(headers or {})}
         if content is not None:
             sent.setdefault("content-type", "application/json")
         begun = time.perf_counter()
@@ -62,6 +70,11 @@ class Calls:
     def close(self) -> None:
         self._tell_omitted()
         self._connection.close()
+
+    def _caller(self, tenant: str, role: str | None) -> dict[str, str]:
+        if self._tokens is None:
+            return {"x-tenant-id": tenant}
+        return {"authorization": f"Bearer {self._tokens.of(tenant, role or 'somebody', role)['access_token']}"}
 
     def _show(
         self, tenant: str, method: str, path: str, content: bytes | None, answer: Answer, milliseconds: float

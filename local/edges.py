@@ -29,6 +29,8 @@ _DATA_STREAM_ACTIONS = (
     "kinesis:ListStreams",
 )
 _QUEUE_ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+_POOL = "aws:cognito/userPool:UserPool"
+_CLIENT = "aws:cognito/userPoolClient:UserPoolClient"
 _FUNCTION_TIMEOUT = 3
 _VISIBILITY_TIMEOUT = 30
 
@@ -50,8 +52,12 @@ def check(requests: Iterable[Request], site: Site) -> None:
         _subscription(graph, subscription)
     for schedule in graph.of("aws:scheduler/schedule:Schedule"):
         _schedule(graph, schedule)
+    for authorizer in graph.of("aws:apigatewayv2/authorizer:Authorizer"):
+        _authorizer(graph, authorizer)
     for route in graph.of("aws:apigatewayv2/route:Route"):
         _route(graph, route)
+    for pool in graph.of(_POOL):
+        _trigger(graph, pool)
 
 
 def _function_role(graph: EdgeGraph, function: Node) -> None:
@@ -221,6 +227,28 @@ def _route(graph: EdgeGraph, route: Node) -> None:
     source = f"{api.outputs['executionArn']}/$default/{path}"
     edge = f"{api} route {key!r} -> {function}"
     _permitted(graph, edge, function, "apigateway.amazonaws.com", _source(graph, source))
+
+
+def _authorizer(graph: EdgeGraph, authorizer: Node) -> None:
+    """The laptop knows the keys of its own pools, and asks nobody else for theirs."""
+    accepted = authorizer.inputs["jwtConfiguration"]
+    issuer = next((p for p in graph.of(_POOL) if accepted["issuer"] == f"https://{p.outputs['endpoint']}"), None)
+    if issuer is None:
+        raise EdgeError(
+            f"{authorizer} accepts tokens of {accepted['issuer']}, which is no user pool that the program registers: "
+            "on the laptop give it one, a TenantAuth, or let its API be anonymous"
+        )
+    clients = {c.id for c in graph.of(_CLIENT) if c.inputs["userPoolId"] == issuer.id}
+    if strangers := sorted(set(accepted["audiences"]) - clients):
+        raise EdgeError(f"{authorizer} accepts the audience {', '.join(strangers)}, which is no client of {issuer}")
+
+
+def _trigger(graph: EdgeGraph, pool: Node) -> None:
+    trigger = ((pool.inputs.get("lambdaConfig") or {}).get("preTokenGenerationConfig") or {}).get("lambdaArn")
+    if trigger:
+        function = graph.find("aws:lambda/function:Function", trigger, pool)
+        context = _source(graph, pool.outputs["arn"])
+        _permitted(graph, f"{pool} trigger -> {function}", function, "cognito-idp.amazonaws.com", context)
 
 
 def _permitted(graph: EdgeGraph, edge: str, function: Node, service: str, context: dict[str, str]) -> None:

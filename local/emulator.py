@@ -35,6 +35,7 @@ PATCHES = (
     "pass-role",
     "service-roles",
     "schedules",
+    "token-triggers",
 )
 
 # The folder that this package is imported from: the repository, or the environment it is installed in.
@@ -216,6 +217,8 @@ class Emulator:
             "AWS_SECRET_ACCESS_KEY": "root",
             # It would sweep and start containers where a Docker daemon is at hand.
             "DOCKER_HOST": f"unix://{scratch / 'no-docker.sock'}",
+            # A token without its claims would be worse than none.
+            "MINISTACK_COGNITO_PRETOKEN_STRICT": "1",
             "FOLDSTACK_DATABASES": str(self.databases),
             **(kept if self.persist else {}),
             **self._environment,

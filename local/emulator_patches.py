@@ -215,6 +215,11 @@ def schedules() -> None:
     _beside("emulator_scheduler").lists()
 
 
+def token_triggers() -> None:
+    """A trigger that raises refuses the token, in Cognito's words: its callers are answered 500 else."""
+    _beside("emulator_cognito").apply()
+
+
 PATCHES: dict[str, Callable[[], None]] = {
     "loopback": loopback,
     "stream-arn": stream_arn,
@@ -229,6 +234,7 @@ PATCHES: dict[str, Callable[[], None]] = {
     "pass-role": pass_role,
     "service-roles": service_roles,
     "schedules": schedules,
+    "token-triggers": token_triggers,
 }
 
 

@@ -58,6 +58,7 @@ class GraphProvider:
             "invokeArn": f"arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{arn_}/invocations",
             "executionArn": f"arn:aws:execute-api:{region}:{account}:{name}",
             "apiEndpoint": f"https://{name}.execute-api.{region}.amazonaws.com",
+            "endpoint": f"cognito-idp.{region}.amazonaws.com/{name}",
             "url": f"https://sqs.{region}.amazonaws.com/{account}/{name}",
         }
 

@@ -75,6 +75,7 @@ class Parts:
             account=self.emulator.account,
             function_url=lambda name: f"{self.host.url}/fn/{name}",
             gateway_url=self._open_gateway,
+            endpoint=self.emulator.url,
             databases=self.databases,
         )
         self.wiring = Wiring(self.site, self.host, credentials, kept.get("checkpoints", {}))

@@ -5,15 +5,19 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from .jwt_authorizer import JwtAuthorizer
+
 DEFAULT = "$default"
 
 
 @dataclass(frozen=True)
 class Route:
-    """`key` is "METHOD /path/{variable}", "ANY /path", with a greedy "{proxy+}" at the end, or "$default"."""
+    """`key` is "METHOD /path/{variable}", "ANY /path", with a greedy "{proxy+}" at the end, or "$default".
+    Without a `guard` anybody may call it."""
 
     key: str
     function: str
+    guard: JwtAuthorizer | None = None
 
     @property
     def method(self) -> str:
@@ -45,8 +49,9 @@ class RouteTable:
         self._routes = sorted(routes, key=Route.rank)
 
     def choose(self, event: bytes) -> tuple[str, bytes] | None:
-        """The function's name, and the event with the route's key and path variables; None without a route."""
-        if [route.key for route in self._routes] == [DEFAULT]:
+        """The function's name, and the event with the route's key, path variables and the claims of its caller; None
+        without a route. Raises Unauthorized."""
+        if [(route.key, route.guard) for route in self._routes] == [(DEFAULT, None)]:
             return self._routes[0].function, event
         content = json.loads(event)
         http = content["requestContext"]["http"]
@@ -58,6 +63,8 @@ class RouteTable:
                 content["routeKey"] = content["requestContext"]["routeKey"] = route.key
                 if variables:
                     content["pathParameters"] = variables
+                if route.guard is not None:
+                    content["requestContext"]["authorizer"] = {"jwt": route.guard.claims(content["headers"])}
                 return route.function, json.dumps(content).encode()
         return None
 

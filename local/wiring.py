@@ -10,6 +10,7 @@ from .credentials import Credentials
 from .event_sources import EventSource, Faults
 from .function_host import FunctionHost, FunctionSpec
 from .invocation import Invocation
+from .jwt_authorizer import JwtAuthorizer, KeySets, Unauthorized
 from .resources.handler import Request, Site, of_type
 from .resources.lambda_functions import function_environment, unpack_code
 from .routes import Route, RouteTable
@@ -18,6 +19,7 @@ from .source_set import SourceSet, SourceStatus
 
 _FUNCTION = "aws:lambda/function:Function"
 _LAYER = "aws:lambda/layerVersion:LayerVersion"
+_AUTHORIZER = "aws:apigatewayv2/authorizer:Authorizer"
 _INTEGRATION = "aws:apigatewayv2/integration:Integration"
 _INVOCATION = "aws:lambda/invocation:Invocation"
 _ROUTE = "aws:apigatewayv2/route:Route"
@@ -82,11 +84,12 @@ class Wiring:
     def serve(self, api: str, event: bytes) -> Invocation:
         """Give a request of an HTTP API to the function that its routes name."""
         table = self._tables.get(api)
-        chosen = table.choose(event) if table else None
+        try:
+            chosen = table.choose(event) if table else None
+        except Unauthorized as refused:
+            return _answer(refused.status, refused.message, refused.headers)
         if chosen is None:
-            headers = {"content-type": "application/json"}
-            answer = {"statusCode": 404, "headers": headers, "body": '{"message":"Not Found"}'}
-            return Invocation("ok", json.dumps(answer).encode())
+            return _answer(404, "Not Found", {})
         name, event = chosen
         return self._host.invoke(name, event)
 
@@ -127,10 +130,18 @@ class Wiring:
         integrations = {
             r.resource.id: _function_of(r.inputs["integrationUri"]) for r in of_type(requests, _INTEGRATION)
         }
+        keys = KeySets(self._site.endpoint)
+        guards = {r.resource.id: r.inputs["jwtConfiguration"] for r in of_type(requests, _AUTHORIZER)}
         routes: dict[str, list[Route]] = {}
         for request in of_type(requests, _ROUTE):
-            function = integrations[request.inputs["target"].removeprefix("integrations/")]
-            routes.setdefault(request.inputs["apiId"], []).append(Route(request.inputs["routeKey"], function))
+            inputs = request.inputs
+            guard = None
+            if inputs.get("authorizationType", "NONE") != "NONE":
+                accepted = guards[inputs["authorizerId"]]
+                scopes = inputs.get("authorizationScopes") or []
+                guard = JwtAuthorizer(accepted["issuer"], accepted["audiences"], scopes, keys)
+            function = integrations[inputs["target"].removeprefix("integrations/")]
+            routes.setdefault(inputs["apiId"], []).append(Route(inputs["routeKey"], function, guard))
         self._tables = {api: RouteTable(listed) for api, listed in routes.items()}
 
     def _sweep_unused_code(self) -> None:
@@ -158,6 +169,13 @@ def _spec(site: Site, request: Request, layers: dict[str, Path]) -> FunctionSpec
         memory=inputs.get("memorySize", 128),
         reserved=None if reserved < 0 else reserved,
     )
+
+
+def _answer(status: int, message: str, headers: dict[str, str]) -> Invocation:
+    """What the gateway says itself."""
+    body = json.dumps({"message": message}, separators=(",", ":"))
+    answer = {"statusCode": status, "headers": {"content-type": "application/json", **headers}, "body": body}
+    return Invocation("ok", json.dumps(answer).encode())
 
 
 def _function_of(integration_uri: str) -> str:

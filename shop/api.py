@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from foldstack import (
+    EVERYTHING,
     ID_PATTERN,
     Answer,
     Api,
@@ -13,6 +14,7 @@ from foldstack import (
     QueryParameters,
     QueryRequest,
     Rejection,
+    Roles,
     problem,
 )
 from pydantic import Field
@@ -30,7 +32,8 @@ from .purchase import purchase
 from .reservation_id import PATTERN, ReservationId
 from .views import ProductRow, PurchaseRow, products, purchases
 
-api = Api()
+roles = Roles(admin=EVERYTHING, buyer=("read", "reserve", "purchase"), viewer=("read",))
+api = Api(roles)
 
 Id = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
 MOST = 1_000_000
@@ -134,7 +137,13 @@ class PageOfPurchases(PageOfProducts):
     order: Annotated[Order, Field(description="- is downwards; left out, by id")] | None = None
 
 
-@api.post("/products", body=NewProduct, answers={201: ProductAnswer}, problems=(400, 409, 413, 422, 503))
+@api.post(
+    "/products",
+    permission="manage",
+    body=NewProduct,
+    answers={201: ProductAnswer},
+    problems=(400, 409, 413, 422, 503),
+)
 def create_product(request: CommandRequest[NewProduct]) -> Answer | Rejection:
     """Put a product on sale."""
     new = request.body
@@ -154,7 +163,7 @@ def create_product(request: CommandRequest[NewProduct]) -> Answer | Rejection:
     return Answer(201, done.result, {"location": f"{request.url}/products/{done.result['productId']}"})
 
 
-@api.get("/products", query=PageOfProducts, answers={200: ProductList}, problems=(400, 503))
+@api.get("/products", permission="read", query=PageOfProducts, answers={200: ProductList}, problems=(400, 503))
 def list_products(request: QueryRequest) -> Answer:
     """The products on sale, in the order of their ids."""
     page = request.views.page(products, int(request.query.limit), request.query.next)
@@ -162,7 +171,7 @@ def list_products(request: QueryRequest) -> Answer:
     return Answer(200, ProductList(items=items, next=page.next))
 
 
-@api.get("/products/{product_id}", answers={200: ProductAnswer}, problems=(400, 404, 503))
+@api.get("/products/{product_id}", permission="read", answers={200: ProductAnswer}, problems=(400, 404, 503))
 def get_product(request: QueryRequest) -> Answer | Rejection:
     """One product, and how much of it can be reserved now."""
     product_id = request.path["product_id"]
@@ -170,7 +179,7 @@ def get_product(request: QueryRequest) -> Answer | Rejection:
     return no_product(product_id) if row is None else Answer(200, ProductAnswer.of(row, request.now))
 
 
-@api.delete("/products/{product_id}", answers={204: None}, problems=(400, 404, 409, 503))
+@api.delete("/products/{product_id}", permission="manage", answers={204: None}, problems=(400, 404, 409, 503))
 def discontinue_product(request: CommandRequest[None]) -> Answer | Rejection:
     """Take a product off sale for good."""
     done = request.execute(DiscontinueProduct(product_id=request.path["product_id"], at=request.now))
@@ -178,7 +187,11 @@ def discontinue_product(request: CommandRequest[None]) -> Answer | Rejection:
 
 
 @api.post(
-    "/reservations", body=NewReservation, answers={201: ReservationAnswer}, problems=(400, 404, 409, 413, 422, 503)
+    "/reservations",
+    permission="reserve",
+    body=NewReservation,
+    answers={201: ReservationAnswer},
+    problems=(400, 404, 409, 413, 422, 503),
 )
 def reserve(request: CommandRequest[NewReservation]) -> Answer | Rejection:
     """Hold some units of a product for a while."""
@@ -205,6 +218,7 @@ def reserve(request: CommandRequest[NewReservation]) -> Answer | Rejection:
 
 @api.post(
     "/purchase",
+    permission="purchase",
     body=NewPurchase,
     answers={201: PurchaseAnswer, 202: PurchaseAnswer},
     problems=(400, 402, 404, 409, 413, 422, 503),
@@ -280,7 +294,7 @@ def refused(request: CommandRequest, reservation: ReservationId, rejection: Reje
     return rejection
 
 
-@api.get("/purchases", query=PageOfPurchases, answers={200: PurchaseList}, problems=(400, 503))
+@api.get("/purchases", permission="read", query=PageOfPurchases, answers={200: PurchaseList}, problems=(400, 503))
 def list_purchases(request: QueryRequest) -> Answer:
     """The purchases, all or those of a status or a product; `order` is for views kept in PostgreSQL."""
     wanted: PageOfPurchases = request.query
@@ -295,7 +309,7 @@ def list_purchases(request: QueryRequest) -> Answer:
     return Answer(200, PurchaseList(items=[PurchaseRecord.of(row) for row in page.rows], next=page.next))
 
 
-@api.get("/purchases/{purchase_id}", answers={200: PurchaseAnswer}, problems=(400, 404, 503))
+@api.get("/purchases/{purchase_id}", permission="read", answers={200: PurchaseAnswer}, problems=(400, 404, 503))
 def get_purchase(request: QueryRequest) -> Answer | Rejection:
     """A purchase, and what became of it."""
     purchase_id = request.path["purchase_id"]

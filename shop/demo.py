@@ -22,7 +22,7 @@ Call = Callable[..., Answer]
 
 
 def run(call: Call, settle: Callable[[], object]) -> None:
-    """`call(tenant, method, path, body=None, headers=None)` sends one request and shows it with its answer;
+    """`call(tenant, method, path, body=None, headers=None, role=None)` sends one request and shows it with its answer;
     `settle()` waits until the views have caught up."""
     products = json.loads(CATALOGUE.read_text())
     for n, product in enumerate(products):
@@ -43,6 +43,9 @@ def run(call: Call, settle: Callable[[], object]) -> None:
         assert len(paid.json["items"]) == 2, "the declined purchase is none of them"
     stranger = products[1]["productId"]
     expect(call(TENANTS[0], "GET", f"/products/{stranger}"), 404)
+    mine = products[0]["productId"]
+    expect(call(TENANTS[0], "GET", f"/products/{mine}", role="viewer"), 200)
+    expect(call(TENANTS[0], "DELETE", f"/products/{mine}", role="viewer"), 403)
 
 
 def buy(call: Call, tenant: str, product_id: str, quantity: int, token: str, status: int) -> None:

@@ -4,7 +4,7 @@ import json
 import sys
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from boto3.session import Session
 from botocore.config import Config
@@ -16,6 +16,10 @@ from foldstack.kernel.service import Service
 
 from ..emulator import client_config
 from ..private_files import HOME
+from .members import Auth, Members
+
+if TYPE_CHECKING:
+    from ..tokens import Tokens
 
 EFFECTS = "effects"
 """The consumer's name of a service's effects and automations."""
@@ -34,16 +38,18 @@ class Pipeline:
 
 class Connection:
     """`outputs` is a file as `pulumi stack output --json` prints it; without one it is the laptop cloud's of this
-    program. AWS is reached as everywhere: credentials, region and endpoint from the environment or a profile.
+    program, or of another `home`. AWS is reached as everywhere: credentials, region and endpoint from the environment
+    or a profile.
 
     Raises OperationRefused where there is no such file, or it says too little.
     """
 
-    def __init__(self, program: Path, outputs: Path | None) -> None:
+    def __init__(self, program: Path, outputs: Path | None, home: Path | None = None) -> None:
         self._program = program.resolve()
-        home = self._program / HOME
+        home = home or self._program / HOME
         self._access = None if outputs else _read(home / "access.json", _NO_CLOUD)
         content = _read(outputs or home / "outputs.json", f"{outputs} does not exist" if outputs else _NO_CLOUD)
+        self._auth = (content.get("operated") or {}).get("auth")
         try:
             operated = content["operated"]
             self.environment = Environment(operated["service"]["variables"])
@@ -60,6 +66,34 @@ class Connection:
         if str(self._program) not in sys.path:
             sys.path.insert(0, str(self._program))
         return domain.load(self.environment.domain)
+
+    @property
+    def auth(self) -> Auth:
+        """Raises OperationRefused where the stack has none."""
+        if self._auth is None:
+            raise OperationRefused(
+                'the output `operated` has no `auth`: export it in __main__.py as "auth": AUTH.operated, then deploy'
+            )
+        return Auth(**self._auth)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Those that the domain declares."""
+        declared = self.service.api.roles
+        return declared.names if declared else ()
+
+    @cached_property
+    def members(self) -> Members:
+        return Members(self.client, self.auth, self.roles)
+
+    @cached_property
+    def tokens(self) -> "Tokens":
+        """Of the laptop: on AWS nobody gets a token without the user's password."""
+        from ..tokens import Tokens
+
+        if self._access is None:
+            raise OperationRefused("only the laptop cloud makes up users and their tokens")
+        return Tokens(self.client, self._access["endpoint_url"], self.auth, self.roles)
 
     @cached_property
     def commits(self) -> Any:

@@ -3,6 +3,7 @@
 from . import (
     apigatewayv2,
     cloudwatch,
+    cognito,
     dynamodb,
     events,
     iam,
@@ -23,6 +24,7 @@ HANDLERS: dict[str, Handler] = {
     for module in (
         apigatewayv2,
         cloudwatch,
+        cognito,
         dynamodb,
         events,
         iam,

@@ -45,6 +45,18 @@ class Api(_InGraph):
         }
 
 
+class Authorizer(_InGraph):
+    """One of tokens that a user pool of the program issues: the laptop asks nobody outside for keys."""
+
+    understood = frozenset({"apiId", "authorizerType", "identitySources", "jwtConfiguration", "name"})
+    replaced_by = frozenset({"apiId"})
+
+    def outputs(self, request: Request, id_: str) -> Outputs:
+        _only(request, "authorizerType", "JWT")
+        _only(request, "identitySources", ["$request.header.Authorization"])
+        return {"name": request.physical_name()}
+
+
 class Integration(_InGraph):
     understood = frozenset(
         {"apiId", "integrationType", "integrationUri", "payloadFormatVersion", "timeoutMilliseconds"}
@@ -59,13 +71,13 @@ class Integration(_InGraph):
 
 
 class Route(_InGraph):
-    understood = frozenset({"apiId", "authorizationType", "routeKey", "target"})
+    understood = frozenset({"apiId", "authorizationScopes", "authorizationType", "authorizerId", "routeKey", "target"})
     without_effect = frozenset({"operationName"})
     replaced_by = frozenset({"apiId"})
 
     def outputs(self, request: Request, id_: str) -> Outputs:
-        if "authorizationType" in request.inputs:
-            _only(request, "authorizationType", "NONE")
+        if request.inputs.get("authorizationType", "NONE") != "NONE":
+            _only(request, "authorizationType", "JWT")
         return {}
 
 
@@ -104,6 +116,7 @@ def _only(request: Request, key: str, supported: Any) -> None:
 
 HANDLERS = {
     "aws:apigatewayv2/api:Api": Api(),
+    "aws:apigatewayv2/authorizer:Authorizer": Authorizer(),
     "aws:apigatewayv2/integration:Integration": Integration(),
     "aws:apigatewayv2/route:Route": Route(),
     "aws:apigatewayv2/stage:Stage": Stage(),

@@ -18,7 +18,8 @@ Outputs = dict[str, Any]
 
 @dataclass
 class Site:
-    """The laptop that resources are created on: clients by service name, and the parts beside the emulator."""
+    """The laptop that resources are created on: clients by service name, and the parts beside the emulator, which is
+    at `endpoint`."""
 
     client: Callable[[str], Any]
     home: Path
@@ -28,6 +29,7 @@ class Site:
     account: str
     function_url: Callable[[str], str]
     gateway_url: Callable[[str], str]
+    endpoint: str = ""
     databases: "Databases | None" = None
 
 

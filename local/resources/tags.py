@@ -86,6 +86,14 @@ def _tag_data_stream(site: Site, record: Record, put: Tags, gone: list[str]) -> 
         kinesis.remove_tags_from_stream(StreamName=name, TagKeys=gone)
 
 
+def _tag_user_pool(site: Site, record: Record, put: Tags, gone: list[str]) -> None:
+    cognito, arn = site.client("cognito-idp"), record.outputs["arn"]
+    if put:
+        cognito.tag_resource(ResourceArn=arn, Tags=put)
+    if gone:
+        cognito.untag_resource(ResourceArn=arn, TagKeys=gone)
+
+
 def _tag_timers(site: Site, record: Record, put: Tags, gone: list[str]) -> None:
     scheduler, arn = site.client("scheduler"), record.outputs["arn"]
     if put:
@@ -99,6 +107,7 @@ def _list(tags: Tags) -> list[dict[str, str]]:
 
 
 _OWN_CALLS: dict[str, Callable[[Site, Record, Tags, list[str]], None]] = {
+    "aws:cognito/userPool:UserPool": _tag_user_pool,
     "aws:iam/role:Role": _tag_role,
     "aws:kinesis/stream:Stream": _tag_data_stream,
     "aws:secretsmanager/secret:Secret": _tag_secret,

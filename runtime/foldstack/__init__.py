@@ -3,6 +3,7 @@
 from foldstack import Aggregate, Command, Event, Projection, Service, State
 """
 
+from .kernel.access import EVERYTHING, Roles
 from .kernel.aggregate import Aggregate
 from .kernel.api import Api, Body, QueryParameters
 from .kernel.decision import Decision, Rejection
@@ -24,6 +25,7 @@ from .kernel.schedule import Schedules, Tick
 from .kernel.service import Service, Settings
 
 __all__ = [
+    "EVERYTHING",
     "ID_PATTERN",
     "Aggregate",
     "Answer",
@@ -47,6 +49,7 @@ __all__ = [
     "ReactionContext",
     "Reactions",
     "Rejection",
+    "Roles",
     "Saga",
     "SagaProgress",
     "SagaRetried",

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from .aws.domain import load
+from .kernel.access import Roles
 from .kernel.api import Route
 from .kernel.keys import ID_PATTERN, TENANT_PATTERN
 from .kernel.service import Service
@@ -24,6 +25,10 @@ GATEWAY_STATUSES = {
     "500": "the function failed",
     "503": "no answer within 30 s",
 }
+TOKEN_STATUSES = {
+    "401": "no token, or one that is expired, forged or of another issuer",
+    "403": "no access token for this API",
+}
 _REF = "#/components/schemas/{model}"
 
 
@@ -33,17 +38,19 @@ def document(service: Service, version: str = "1") -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in service.api.routes:
         models += [m for m in (route.body, *route.answers.values()) if m is not None]
-        paths.setdefault(route.template, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(route.template, {})[route.method.lower()] = _operation(route, service.api.roles)
     _, definitions = models_json_schema([(m, "validation") for m in dict.fromkeys(models)], ref_template=_REF)
+    schemas = {**definitions.get("$defs", {}), "Problem": _PROBLEM, "GatewayError": _GATEWAY}
+    schemes = {"securitySchemes": {"token": _TOKEN}} if service.api.roles else {}
     return {
         "openapi": "3.1.0",
         "info": {"title": service.name, "version": version},
         "paths": paths,
-        "components": {"schemas": {**definitions.get("$defs", {}), "Problem": _PROBLEM, "GatewayError": _GATEWAY}},
+        "components": {"schemas": schemas, **schemes},
     }
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _operation(route: Route, roles: Roles | None) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
         **_description(route),
@@ -51,10 +58,14 @@ def _operation(route: Route) -> dict[str, Any]:
         "parameters": [*_parameters(route)],
         "responses": {
             **{str(status): _success(status, model, route) for status, model in route.answers.items()},
-            **{str(status): _error("a problem document", "Problem") for status in _problems(route)},
+            **{str(status): _error("a problem document", "Problem") for status in _problems(route, roles)},
         },
     }
-    for status, meaning in GATEWAY_STATUSES.items():
+    if roles:
+        who = f"For the roles {', '.join(roles.having(route.permission))}."
+        operation["description"] = " ".join(filter(None, (operation.get("description"), who)))
+        operation["security"] = [{"token": []}]
+    for status, meaning in {**GATEWAY_STATUSES, **(TOKEN_STATUSES if roles else {})}.items():
         _add_gateway_error(operation["responses"], status, meaning)
     if route.body:
         schema = {"$ref": _REF.format(model=route.body.__name__)}
@@ -68,9 +79,9 @@ def _description(route: Route) -> dict[str, str]:
     return {"description": " ".join(rest.split())} if rest else {}
 
 
-def _problems(route: Route) -> list[int]:
-    """Those that the route declares, and If-Match's on every command."""
-    return sorted({*route.problems, *([412] if route.is_command else [])})
+def _problems(route: Route, roles: Roles | None) -> list[int]:
+    """Those that the route declares, If-Match's on every command, and what the door refuses."""
+    return sorted({*route.problems, *([412] if route.is_command else []), *([401, 403] if roles else [])})
 
 
 def _parameters(route: Route):
@@ -116,6 +127,12 @@ def _add_gateway_error(responses: dict[str, Any], status: str, meaning: str) -> 
         responses[status] = mine
 
 
+_TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "An access token with the claims `tenant` and `role`. An ID token is refused.",
+}
 _PROBLEM = {
     "type": "object",
     "description": "RFC 9457",

@@ -3,7 +3,7 @@
 import itertools
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -11,9 +11,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from typer.testing import CliRunner
 
 from components import roads
 from local.cloud import LaptopCloud
+from local.commands import app
+from local.operations.connection import Connection
+from local.tokens import Tokens
+from tests.e2e.leaks import found_in, known_secrets
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 10
@@ -35,15 +40,26 @@ class Answer:
 
 
 class Client:
-    """Requests of one tenant, as any HTTP client would send them."""
+    """Requests of one tenant's user, as any HTTP client would send them. Without a tenant they carry no token; without
+    `tokens` they name their tenant, as an anonymous API wants it."""
 
-    def __init__(self, url: str, tenant: str | None) -> None:
-        self.url, self.tenant = url, tenant
+    def __init__(self, url: str, tenant: str | None, tokens: Tokens | None = None, role: str = "admin") -> None:
+        self.url, self.tenant, self.tokens, self.role = url, tenant, tokens, role
+
+    def in_role(self, role: str) -> "Client":
+        return Client(self.url, self.tenant, self.tokens, role)
+
+    def authorization(self) -> dict[str, str]:
+        if self.tenant is None:
+            return {}
+        if self.tokens is None:
+            return {"x-tenant-id": self.tenant}
+        return {"authorization": f"Bearer {self.tokens.of(self.tenant, self.role, self.role)['access_token']}"}
 
     def send(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
         """`body` as bytes is sent as it is, anything else as JSON."""
         parts = urlsplit(self.url)
-        sent = {"x-tenant-id": self.tenant} if self.tenant else {}
+        sent = self.authorization()
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         if data is not None:
             sent["content-type"] = "application/json"
@@ -119,20 +135,32 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, road: str, read_model: str) 
     with LaptopCloud(ROOT, stack="local", home=tmp_path_factory.mktemp("cloud")) as cloud:
         cloud.up(config={"road": road, "readModel": read_model})
         yield cloud
+        logs = [*cloud.logs.iterdir(), cloud.home / "emulator" / "emulator.log"]
+        assert found_in(logs, known_secrets(cloud)) == [], "the suite left secrets in its logs"
+
+
+def tokens_of(cloud: LaptopCloud) -> Tokens:
+    return Connection(ROOT, None, cloud.home).tokens
+
+
+@pytest.fixture(scope="session")
+def tokens(cloud: LaptopCloud) -> Tokens:
+    """Real ones, of the cloud's user pool; each is kept while it lives."""
+    return tokens_of(cloud)
 
 
 _tenants = itertools.count()
 
 
 @pytest.fixture
-def client(cloud: LaptopCloud) -> Client:
+def client(cloud: LaptopCloud, tokens: Tokens) -> Client:
     """A tenant of its own for every test."""
-    return Client(cloud.outputs["apiUrl"], f"t{next(_tenants)}-{uuid.uuid4().hex[:8]}")
+    return Client(cloud.outputs["apiUrl"], f"t{next(_tenants)}-{uuid.uuid4().hex[:8]}", tokens)
 
 
 @pytest.fixture
-def other(cloud: LaptopCloud) -> Client:
-    return Client(cloud.outputs["apiUrl"], f"o{next(_tenants)}-{uuid.uuid4().hex[:8]}")
+def other(cloud: LaptopCloud, tokens: Tokens) -> Client:
+    return Client(cloud.outputs["apiUrl"], f"o{next(_tenants)}-{uuid.uuid4().hex[:8]}", tokens)
 
 
 @pytest.fixture
@@ -144,3 +172,25 @@ def charges(cloud: LaptopCloud):
         return [c for c in provider.get("/charges").json["items"] if c["reference"] == purchase_id]
 
     return of
+
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def program(cloud, tmp_path: Path) -> Path:
+    """A program's folder whose cloud is the one that runs."""
+    (tmp_path / ".foldstack").symlink_to(cloud.home)
+    return tmp_path
+
+
+@pytest.fixture
+def run(program: Path) -> Run:
+    """Runs a command to its end; answers what it printed."""
+
+    def run(*arguments: str, status: int = 0) -> str:
+        done = CliRunner().invoke(app, [*arguments, "--program", str(program)], catch_exceptions=False)
+        assert done.exit_code == status, done.output
+        return done.output
+
+    return run

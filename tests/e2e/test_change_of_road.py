@@ -7,7 +7,7 @@ import pytest
 from components import roads
 from local.cloud import LaptopCloud
 
-from .conftest import ROOT, Client
+from .conftest import ROOT, Client, tokens_of
 
 
 @pytest.mark.long
@@ -17,7 +17,7 @@ def test_a_running_stack_changes_its_road(tmp_path: Path) -> None:
     with LaptopCloud(ROOT, stack="local", home=tmp_path / "cloud") as cloud:
         for road in (*roads.NAMES, "kinesis", "eventbridge"):
             cloud.up(config={"road": road})
-            client = Client(cloud.outputs["apiUrl"], "acme")
+            client = Client(cloud.outputs["apiUrl"], "acme", tokens_of(cloud))
             product = client.product(stock=2)
             assert client.buy(client.reservation(product)).status == 201
             stocks[product] = 1

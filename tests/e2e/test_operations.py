@@ -5,7 +5,6 @@ import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from foldstack.aws import composition
@@ -23,25 +22,6 @@ from shop.views import products as PRODUCTS
 from .losing import lose
 
 Run = Callable[..., str]
-
-
-@pytest.fixture
-def program(cloud, tmp_path: Path) -> Path:
-    """A program's folder whose cloud is the one that runs."""
-    (tmp_path / ".foldstack").symlink_to(cloud.home)
-    return tmp_path
-
-
-@pytest.fixture
-def run(program: Path) -> Run:
-    """Runs a command to its end; answers what it printed."""
-
-    def run(*arguments: str, status: int = 0) -> str:
-        done = CliRunner().invoke(app, [*arguments, "--program", str(program)], catch_exceptions=False)
-        assert done.exit_code == status, done.output
-        return done.output
-
-    return run
 
 
 @pytest.fixture

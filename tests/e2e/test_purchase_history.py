@@ -7,7 +7,7 @@ import pytest
 
 from local.cloud import LaptopCloud
 
-from .conftest import ROOT, Client
+from .conftest import ROOT, Client, tokens_of
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_a_database_killed_in_a_burst_of_purchases_loses_nothing(tmp_path):
     """A cloud of its own: what failed stays hidden in the queue for six minutes, and others await an empty one."""
     with LaptopCloud(ROOT, home=tmp_path / "cloud") as cloud:
         cloud.up(config={"readModel": "postgres"})
-        client = Client(cloud.outputs["apiUrl"], "acme")
+        client = Client(cloud.outputs["apiUrl"], "acme", tokens_of(cloud))
         (server,) = cloud.databases.servers
         products = [client.product(stock=100, amount="2.00") for _ in range(4)]
         killed = threading.Event()

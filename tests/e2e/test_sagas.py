@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from local.cloud import LaptopCloud
 from local.commands import app
 
-from .conftest import ROOT, Client
+from .conftest import ROOT, Client, tokens_of
 
 Run = Callable[..., str]
 PATIENCE = 120
@@ -37,7 +37,7 @@ class Purchase:
 
     def __init__(self, run: Run, cloud, token: str) -> None:
         self.run = run
-        self.client = Client(cloud.outputs["apiUrl"], f"s{uuid.uuid4().hex[:8]}")
+        self.client = Client(cloud.outputs["apiUrl"], f"s{uuid.uuid4().hex[:8]}", tokens_of(cloud))
         self.provider = Client(cloud.outputs["paymentProviderUrl"], None)
         self.product = self.client.product(stock=5)
         self.reservation = self.client.reservation(self.product, 2)

@@ -50,7 +50,8 @@ def read_by_the_runtime():
 def test_what_is_set_is_what_is_read(request, every_function):
     given = {name for each in every_function for name in variables(each) if name.startswith("FOLDSTACK_")}
     unset = set() if request.node.callspec.params["every_function"] == "kinesis" else FED_BY_THE_RELAY
-    assert given == read_by_the_runtime() - unset - {"FOLDSTACK_SCHEDULES"}, "the shop has no schedules"
+    unused = {"FOLDSTACK_SCHEDULES", "FOLDSTACK_ANONYMOUS"}
+    assert given == read_by_the_runtime() - unset - unused, "the shop has no schedules, and its door a token"
 
 
 def test_the_runtime_accepts_the_values(every_function):
@@ -61,7 +62,7 @@ def test_the_runtime_accepts_the_values(every_function):
         assert environment.store_epoch == 1
         assert environment.variables["POWERTOOLS_SERVICE_NAME"] == "shop"
         assert environment.variables["POWERTOOLS_LOG_LEVEL"] == "INFO"
-        assert environment.variables["RESERVATION_MINUTES"] == "15"
+        assert environment.variables.get("RESERVATION_MINUTES") == (None if each.name == "shop-auth-claims" else "15")
 
 
 def test_what_drains_a_queue_is_told_which_and_how_often_it_may_fail():
@@ -85,7 +86,7 @@ def test_a_function_is_told_only_of_what_it_may_touch():
     told = {each.name: {name for name in variables(each) if name.startswith("FOLDSTACK_")} for each in both}
     everyone = {"FOLDSTACK_DOMAIN", "FOLDSTACK_SERVICE", "FOLDSTACK_STORE_EPOCH"}
     store = everyone | {"FOLDSTACK_COMMIT_TABLE", "FOLDSTACK_BODIES_BUCKET"}
-    door = {"FOLDSTACK_ROUTES", "FOLDSTACK_ANONYMOUS"}
+    door = {"FOLDSTACK_ROUTES", "FOLDSTACK_TENANTS_TABLE"}
     commands = store | {"FOLDSTACK_ID_TABLE"}
     reactions = {"FOLDSTACK_SECRETS", "FOLDSTACK_TIMERS"}
     requests = commands | door | reactions | {"FOLDSTACK_INLINE_SECONDS"}
@@ -96,6 +97,7 @@ def test_a_function_is_told_only_of_what_it_may_touch():
         "shop-relay": everyone | {"FOLDSTACK_ROAD", "FOLDSTACK_PARKED_QUEUE"},
         "shop-effects": commands | reactions | queue | {"FOLDSTACK_DEAD_LETTERS"},
         "shop-views-projector": store | views | queue | {"FOLDSTACK_PARKED_QUEUE", "FOLDSTACK_CONSUMER"},
+        "shop-auth-claims": everyone | {"FOLDSTACK_TENANTS_TABLE", "FOLDSTACK_API_SCOPE"},
         "shop-api-router": requests | views,
         "shop-api-commands": requests,
         "shop-api-queries": store | door | views,

@@ -6,6 +6,8 @@ from foldstack.aws.composition import STUCK_SAGAS
 from components import EventSourcedService, ProjectionPipeline
 from tests.graph.support import DOMAIN, FUNCTION, FUNCTION_ZIP, component, deploy, functions, role_of, shop
 
+REFUSES = "shop-auth-claims"
+"""Each sign-in that it refuses is an error."""
 GRAPHS = {
     "local": lambda: shop("local"),
     "dev": lambda: shop("dev"),
@@ -43,9 +45,11 @@ def test_each_function_logs_to_a_group_of_its_own_made_before_it(graph):
 @pytest.mark.parametrize("metric", ["Errors", "Throttles"])
 def test_each_function_has_alarms(graph, metric):
     for function in functions(graph):
+        if (function.name, metric) == (REFUSES, "Throttles"):
+            continue  # it has no concurrency of its own: others would be throttled too
         (alarm,) = alarms(graph, metric, {"FunctionName": function.outputs["name"]})
         assert alarm.inputs["namespace"] == "AWS/Lambda"
-        assert alarm.inputs["threshold"] == 1
+        assert alarm.inputs["threshold"] == (20 if function.name == REFUSES else 1)
         assert alarm.inputs["statistic"] == "Sum"
         assert alarm.inputs["comparisonOperator"] == "GreaterThanOrEqualToThreshold"
         assert alarm.inputs["treatMissingData"] == "notBreaching"

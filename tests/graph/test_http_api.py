@@ -5,7 +5,7 @@ import json
 import pytest
 
 from components import ArgumentError, EventSourcedService, HttpApi, ProjectionPipeline
-from tests.graph.support import DOMAIN, FUNCTION, deploy, document, shop
+from tests.graph.support import DOMAIN, FUNCTION, deploy, document
 
 ROUTE = "aws:apigatewayv2/route:Route"
 TOKENS = {"issuer": "https://login.example.com", "audience": ["shop"]}
@@ -28,11 +28,6 @@ def test_it_is_refused_without_an_authorizer():
 def test_it_is_refused_with_an_authorizer_and_anonymous():
     with pytest.raises(ArgumentError, match="anonymous: given True"):
         door(authorizer=TOKENS, anonymous=True)
-
-
-def test_the_program_is_refused_when_its_stack_names_neither():
-    with pytest.raises(ArgumentError, match=r"HttpApi 'shop-api'.*\n.*authorizer"):
-        shop("dev", tokenIssuer="")
 
 
 def test_an_authorizer_guards_every_route():

@@ -7,11 +7,11 @@ import pulumi
 import pytest
 
 import components
-from components import EventSourcedService, HttpApi, ProjectionPipeline, SqlStore
+from components import EventSourcedService, HttpApi, ProjectionPipeline, SqlStore, TenantAuth
 from components.package import Package
 from tests.graph.support import DOMAIN, ROOT, deploy
 
-NAMES = ["EventSourcedService", "HttpApi", "ProjectionPipeline", "SqlStore"]
+NAMES = ["EventSourcedService", "HttpApi", "ProjectionPipeline", "SqlStore", "TenantAuth"]
 OPERATIONS = {"removal": "destroy", "log_retention_days": 60, "tracing": False}
 ALARMS = "arn:aws:sns:eu-west-1:123456789012:alarms"
 
@@ -34,11 +34,31 @@ def in_program():
         "rows",
         {"source": service.events, "views": ["rows"], "store": store.connection, "operations": operations},  # pyright: ignore
     )
+    auth = TenantAuth(
+        "people",
+        {
+            "domain": service.events["domain"],
+            "callback_urls": ["https://orders.example.com/"],
+            "machines": ["robot"],
+            "session_hours": 8,
+            "password": {"minimum_length": 16},
+            "operations": operations,
+        },  # pyright: ignore
+    )
     HttpApi(
         "door",
         {  # pyright: ignore
             "commands": service.commands,
             "queries": [views.queries],
+            "authorizer": auth.authorizer,
+            "requests_per_second": 50,
+            "operations": operations,
+        },
+    )
+    HttpApi(
+        "other-door",
+        {  # pyright: ignore
+            "commands": service.commands,
             "authorizer": {"issuer": "https://login.example.com", "audience": ["orders"]},
             "requests_per_second": 50,
             "operations": operations,
@@ -78,12 +98,34 @@ def as_package():
         "rows",
         {"source": service["events"], "views": ["rows"], "store": store["connection"], "operations": operations},
     )
+    auth = construct(
+        "TenantAuth",
+        "people",
+        {
+            "domain": service["events"]["domain"],
+            "callbackUrls": ["https://orders.example.com/"],
+            "machines": ["robot"],
+            "sessionHours": 8.0,
+            "password": {"minimumLength": 16.0},
+            "operations": operations,
+        },
+    )
     construct(
         "HttpApi",
         "door",
         {
             "commands": service["commands"],
             "queries": [views["queries"]],
+            "authorizer": auth["authorizer"],
+            "requestsPerSecond": 50.0,
+            "operations": operations,
+        },
+    )
+    construct(
+        "HttpApi",
+        "other-door",
+        {
+            "commands": service["commands"],
             "authorizer": pulumi.Output.from_input({"issuer": "https://login.example.com", "audience": ["orders"]}),
             "requestsPerSecond": 50.0,
             "operations": operations,
@@ -120,7 +162,7 @@ def test_components_hand_out_what_they_declare():
     schema = json.loads(Package().schema)["resources"]
     for kind in NAMES:
         declared = set(schema[f"foldstack:index:{kind}"]["required"])
-        (made,) = graph.of(f"foldstack:index:{kind}")
+        made = graph.of(f"foldstack:index:{kind}")[0]
         snake = {"".join(f"_{c.lower()}" if c.isupper() else c for c in name) for name in declared}
         assert made.outputs.keys() == snake
 
@@ -147,6 +189,7 @@ def test_what_callers_must_give_is_required_and_nothing_else():
         "HttpApi": {"commands"},
         "ProjectionPipeline": {"source", "views"},
         "SqlStore": set(),
+        "TenantAuth": {"domain", "callbackUrls"},
     }
 
 

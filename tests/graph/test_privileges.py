@@ -28,6 +28,7 @@ SECRETS = {"secretsmanager:GetSecretValue": {"shop-secret-paymentProviderKey"}}
 TIMERS = {"scheduler:CreateSchedule": {"shop-timers schedules/*"}, "iam:PassRole": {"shop-timers-role"}}
 VIEWS = {"shop-views-view-checkout", "shop-views-view-products", "shop-views-view-purchases"}
 READ_VIEWS = {"dynamodb:GetItem": VIEWS, "dynamodb:Query": VIEWS}
+MEMBERS = {"dynamodb:BatchGetItem": {"shop-auth-tenants"}}
 READ_STORE = {"dynamodb:Query": {"shop-commits"}, "s3:GetObject": {"shop-bodies/*"}}
 
 
@@ -81,9 +82,10 @@ GRANTS = {
         {f"dynamodb:{action}": VIEWS for action in ("BatchGetItem", "PartiQLInsert", "PartiQLUpdate")},
         {"sqs:SendMessage": {"shop-views-parked"}},
     ),
-    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, TIMERS, READ_VIEWS),
-    "shop-api-commands": together(APPEND, REMEMBER, BODIES, SECRETS, TIMERS),
-    "shop-api-queries": together(READ_STORE, READ_VIEWS),
+    "shop-auth-claims": {"dynamodb:GetItem": {"shop-auth-tenants"}},
+    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, TIMERS, READ_VIEWS, MEMBERS),
+    "shop-api-commands": together(APPEND, REMEMBER, BODIES, SECRETS, TIMERS, MEMBERS),
+    "shop-api-queries": together(READ_STORE, READ_VIEWS, MEMBERS),
 }
 
 
@@ -139,8 +141,8 @@ WITH_POSTGRES = {
         login("shop-sql-cluster master secret"),
         {"secretsmanager:GetSecretValue": LOGINS, "secretsmanager:PutSecretValue": LOGINS},
     ),
-    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, TIMERS, READ_DATABASE),
-    "shop-api-queries": together(READ_STORE, READ_DATABASE),
+    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, TIMERS, READ_DATABASE, MEMBERS),
+    "shop-api-queries": together(READ_STORE, READ_DATABASE, MEMBERS),
 }
 
 

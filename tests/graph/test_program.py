@@ -38,6 +38,7 @@ def test_the_program_has_the_functions_of_the_diagram(stack):
         "shop-relay": "foldstack.handlers.relay.handler",
         "shop-effects": "foldstack.handlers.effects.handler",
         "shop-views-projector": "foldstack.handlers.projector.handler",
+        "shop-auth-claims": "foldstack.handlers.claims.handler",
         "shop-api-router": "foldstack.handlers.http.handler",
     }
 
@@ -59,7 +60,7 @@ def test_the_service_of_the_program_is_the_domains():
 def test_every_resource_but_the_components_is_a_child_of_its_component(stack):
     graph = shop(stack)
     tops = [each for each in graph.resources if each.type.startswith(COMPONENTS)]
-    assert {each.name for each in tops} == {"shop", "shop-views", "shop-api"}
+    assert {each.name for each in tops} == {"shop", "shop-views", "shop-auth", "shop-api"}
     for each in graph.resources:
         if each in tops:
             continue
@@ -124,7 +125,7 @@ def _shape(graph, stack):
     def scrubbed(value):
         text = json.dumps(value, sort_keys=True, default=lambda asset: getattr(asset, "path", repr(asset)))
         text = text.replace(f"shop-{stack}-", "shop-stack-").replace(f"urn:pulumi:{stack}::", "urn:pulumi:stack::")
-        return re.sub(r"-[0-9a-f]{6}\b", "-hash", text)
+        return re.sub(r"-[0-9a-f]{6}([0-9a-f]{4})?\b", "-hash", text)
 
     return {scrubbed(each.urn): (scrubbed(each.inputs), scrubbed(asdict(each.options))) for each in graph.resources}
 
@@ -149,7 +150,7 @@ def test_no_declared_secret_has_a_plain_value():
 
 def test_every_key_of_a_stack_is_declared_with_its_type():
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    types = {"string": str, "integer": int, "boolean": bool}
+    types = {"string": str, "integer": int, "boolean": bool, "object": dict}
     for value in declared.values():
         assert value["description"]
         assert value["type"] in types
@@ -158,9 +159,11 @@ def test_every_key_of_a_stack_is_declared_with_its_type():
             assert type(value) is types[declared[key]["type"]], key
 
 
-def test_only_the_laptop_is_anonymous():
-    assert [stack for stack in STACKS if stack_file(stack).get("anonymous")] == ["local"]
-    assert yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]["anonymous"]["default"] is False
+@both
+def test_nobody_comes_in_without_a_token(stack):
+    graph = shop(stack)
+    assert {each.inputs["authorizationType"] for each in graph.of("aws:apigatewayv2/route:Route")} == {"JWT"}
+    assert not [each for each in functions(graph) if "FOLDSTACK_ANONYMOUS" in each.inputs["environment"]["variables"]]
 
 
 def test_only_the_laptop_destroys_data():

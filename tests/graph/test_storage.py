@@ -7,13 +7,15 @@ from local.monitor import Secret
 from tests.graph.support import DOMAIN, component, document, shop
 
 TABLE, BUCKET = "aws:dynamodb/table:Table", "aws:s3/bucket:Bucket"
+USERS = "aws:cognito/userPool:UserPool"
 SECRET, VERSION = "aws:secretsmanager/secret:Secret", "aws:secretsmanager/secretVersion:SecretVersion"
 
 
 def test_the_identity_of_what_holds_data():
     """Another URN is another resource: a deployed stack would get an empty one. Rename only with an alias."""
     service, views = "foldstack:index:EventSourcedService", "foldstack:index:ProjectionPipeline"
-    urns = {each.urn for each in shop("dev").resources if each.type in (TABLE, BUCKET, SECRET)}
+    auth = "foldstack:index:TenantAuth"
+    urns = {each.urn for each in shop("dev").resources if each.type in (TABLE, BUCKET, SECRET, USERS)}
     assert urns == {
         f"urn:pulumi:dev::shop::{service}${TABLE}::shop-commits",
         f"urn:pulumi:dev::shop::{service}${TABLE}::shop-ids",
@@ -23,6 +25,8 @@ def test_the_identity_of_what_holds_data():
         f"urn:pulumi:dev::shop::{views}${TABLE}::shop-views-view-checkout",
         f"urn:pulumi:dev::shop::{views}${TABLE}::shop-views-view-products",
         f"urn:pulumi:dev::shop::{views}${TABLE}::shop-views-view-purchases",
+        f"urn:pulumi:dev::shop::{auth}${TABLE}::shop-auth-tenants",
+        f"urn:pulumi:dev::shop::{auth}${USERS}::shop-auth-users",
     }
 
 
@@ -40,6 +44,7 @@ def test_the_keys_of_each_table():
         "shop-views-view-checkout": view,
         "shop-views-view-products": view,
         "shop-views-view-purchases": view,
+        "shop-auth-tenants": [("p", "S"), ("s", "S")],
     }
 
 
@@ -65,13 +70,15 @@ def test_only_command_ids_expire():
 @pytest.mark.parametrize(("removal", "kept"), [("keep", True), ("destroy", False)])
 def test_data_goes_with_the_stack_only_when_told(removal, kept):
     graph = shop("dev", removal=removal)
-    data = graph.of(TABLE) + graph.of(BUCKET) + graph.of("aws:scheduler/scheduleGroup:ScheduleGroup")
-    assert len(data) == 8
+    timers = graph.of("aws:scheduler/scheduleGroup:ScheduleGroup")
+    data = graph.of(TABLE) + graph.of(BUCKET) + graph.of(USERS) + timers
+    assert len(data) == 10
     for each in data:
         assert each.options.protect is kept, each
         assert each.options.retain_on_delete is kept, each
     assert {each.inputs["deletionProtectionEnabled"] for each in graph.of(TABLE)} == {kept}
     assert {each.inputs["forceDestroy"] for each in graph.of(BUCKET)} == {not kept}
+    assert graph.one(USERS).inputs["deletionProtection"] == ("ACTIVE" if kept else "INACTIVE")
     assert graph.one(SECRET).inputs["recoveryWindowInDays"] == (30 if kept else 0)
     for each in graph.resources:
         if each not in data:

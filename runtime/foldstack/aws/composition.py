@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .sql.statements import Sql
     from .sql.view_store import SqlViewStore
     from .sweep import Sweep
+    from .tenants import Standings
     from .timer import SchedulerTimer
     from .view_operations import OperatedViews
     from .view_store import BatchViewStore, ViewStore
@@ -127,6 +128,13 @@ def view_store(env: Environment, service: Service) -> "ViewStore":
 def _sql_view_store(env: Environment, service: Service) -> "SqlViewStore":
     projections(env, service)  # which tells of a view that the domain does not have
     return _kept_view_store(env.sql, env.service, service)
+
+
+def standings(env: Environment) -> "Standings | None":
+    """How callers stand by the tenants table, for all requests of a sandbox; None for a door without one."""
+    from .tenants import Standings
+
+    return Standings(lambda: clients.client("dynamodb"), env.tenants_table) if env.tenants_table else None
 
 
 def sql(env: Environment) -> "Sql":

@@ -79,6 +79,16 @@ class Environment:
         return self._text("ID_TABLE")
 
     @property
+    def tenants_table(self) -> str:
+        """The table of tenants and their members; empty where the tokens are somebody else's."""
+        return self._text("TENANTS_TABLE", "")
+
+    @property
+    def api_scope(self) -> str:
+        """The scope that tells an access token for the API from any other token."""
+        return self._text("API_SCOPE")
+
+    @property
     def bodies_bucket(self) -> str:
         return self._text("BODIES_BUCKET")
 

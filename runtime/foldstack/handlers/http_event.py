@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
 from ..kernel.errors import FoldstackError, InvalidValue
-from ..kernel.keys import ID_PATTERN, Tenant
+from ..kernel.keys import ID_PATTERN
 
 MOST_BODY_BYTES = 256 * 1024
 _SEGMENT = re.compile(ID_PATTERN).fullmatch
@@ -73,15 +73,6 @@ class Incoming:
             context["requestId"],
             claims,
         )
-
-    def tenant(self, anonymous: bool) -> Tenant:
-        """From the verified token; only where the API is anonymous, from the header x-tenant-id."""
-        named = self.headers.get("x-tenant-id")
-        if anonymous:
-            if named is None:
-                raise InvalidValue("x-tenant-id", "this header is required: it names the tenant")
-            return Tenant(named, "x-tenant-id")
-        return Tenant(str(self.claims.get("tenant", "")), "token claim tenant")
 
     def idempotency_key(self) -> str | None:
         key = self.headers.get("idempotency-key")

@@ -8,6 +8,7 @@ from pydantic_core import to_json
 
 from ..aws import composition
 from ..aws.environment import Environment
+from ..kernel.access import Caller
 from ..kernel.api import Route
 from ..kernel.commit import CommandContext
 from ..kernel.decision import Rejection
@@ -22,6 +23,7 @@ from ..kernel.request import CommandRequest, QueryRequest
 from ..kernel.service import Service
 from ..kernel.token import HEADER as TOKEN_HEADER
 from ..kernel.token import Token
+from .http_access import Door
 from .http_event import BodyTooLarge, Incoming, InvalidFields, parse_body, parse_query, path_field
 
 _MARGIN = 3.5  # a put in doubt, begun just before the deadline, takes up to 3 s
@@ -32,6 +34,7 @@ class HttpRouter:
 
     def __init__(self, service: Service, environment: Environment, executor: Executor, reactor: Reactor) -> None:
         self.service = service
+        self._door = Door(service.api, environment.anonymous, composition.standings(environment))
         self._environment = environment
         self._executor = executor
         self._reactor = reactor
@@ -42,21 +45,23 @@ class HttpRouter:
     def answer(self, route: Route, incoming: Incoming, path: dict[str, str], seconds_left: float) -> Answer:
         """One request to one route; `seconds_left` is what remains of the function's time."""
         try:
+            caller = self._door.admit(incoming)
+            self._door.allow(caller, route)
             for name, value in path.items():
                 check_id(value, path_field(name))
-            tenant = incoming.tenant(self._environment.anonymous)
-            named = incoming.headers.get("x-tenant-id")
-            if named is not None and named != tenant:
-                wrong = [("x-tenant-id", "leave it out, or name the tenant of the token")]
-                return problem(403, "tenant-mismatch", "x-tenant-id contradicts the token", errors=wrong)
             if route.is_command:
-                return self._command(route, incoming, path, tenant, seconds_left)
-            return self._query(route, incoming, path, tenant)
+                return self._command(route, incoming, path, caller, seconds_left)
+            return self._query(route, incoming, path, caller.tenant)
         except FoldstackError as error:
             return refusal(error)
 
     def unrouted(self, incoming: Incoming) -> Answer:
-        """405 where another method is routed, else 404."""
+        """405 where another method is routed, else 404; to those who may come in."""
+        if not self._environment.anonymous:
+            try:
+                self._door.admit(incoming)
+            except FoldstackError as error:
+                return refusal(error)
         allowed = sorted({route.method for route in self.routes if _matches(route, incoming.path)})
         if allowed:
             detail = f"{incoming.path} takes {', '.join(allowed)}"
@@ -64,26 +69,27 @@ class HttpRouter:
         return problem(404, "no-such-path", f"there is nothing at {incoming.path}")
 
     def _command(
-        self, route: Route, incoming: Incoming, path: dict[str, str], tenant: Tenant, seconds_left: float
+        self, route: Route, incoming: Incoming, path: dict[str, str], caller: Caller, seconds_left: float
     ) -> Answer:
         key = incoming.idempotency_key()
         document = incoming.json() if route.body and key else None
         body = parse_body(route.body, incoming.raw_body) if route.body else None
         parse_query(route.query, incoming.query)
-        caller = str(incoming.claims.get("sub", "anonymous"))
         name = f"{route.method} {route.template}"
         context = CommandContext(
-            command_id=command_id(tenant, caller, name, "key" if key else "once", key or incoming.request_id),
+            command_id=command_id(
+                caller.tenant, caller.subject, name, "key" if key else "once", key or incoming.request_id
+            ),
             request_hash=request_hash(route.method, route.template, path, document) if key else "",
             keyed=key is not None,
             expected=incoming.expected_version(),
             deadline=self._executor.clock() + seconds_left - _MARGIN,
             correlation=incoming.request_id,
-            actor=caller,
+            actor=caller.subject,
             traceparent=incoming.traceparent(),
         )
         request = CommandRequest(
-            tenant=tenant,
+            tenant=caller.tenant,
             path=path,
             body=body,
             now=_now(),

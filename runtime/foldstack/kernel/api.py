@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from .access import Roles
 from .errors import DefinitionError
 
 _TEMPLATE = re.compile(r"(/([a-z0-9-]+|\{[a-z_]+\}))+")
@@ -30,12 +31,13 @@ class QueryParameters(BaseModel):
 
 @dataclass(frozen=True)
 class Route:
-    """One method on one path template. `answers` maps statuses to models, `problems` lists statuses with
-    problem documents, both for the OpenAPI document."""
+    """One method on one path template. `permission` is what a caller's role must have. `answers` maps statuses to
+    models, `problems` lists statuses with problem documents, both for the OpenAPI document."""
 
     method: str
     template: str
     handler: Callable[..., Any]
+    permission: str = ""
     body: type[Body] | None = None
     query: type[QueryParameters] | None = None
     summary: str = ""
@@ -54,14 +56,18 @@ class Route:
 class Api:
     """Routes, declared with decorators:
 
-        @api.post("/products", body=NewProduct, answers={201: Product}, problems=(409,))
+        api = Api(Roles(admin=EVERYTHING, viewer=("read",)))
+
+        @api.post("/products", permission="manage", body=NewProduct, answers={201: Product}, problems=(409,))
         def create_product(request): ...
 
     A handler of POST, PUT, PATCH and DELETE gets a `CommandRequest`, one of GET a `QueryRequest`; both answer
-    an `Answer` or a `Rejection`.
+    an `Answer` or a `Rejection`. With roles every route names a permission, else DefinitionError is raised when the
+    module loads; without them only a door that is anonymous serves it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, roles: Roles | None = None) -> None:
+        self.roles = roles
         self.routes: list[Route] = []
 
     def get(self, template: str, **about: Any) -> Callable[[Callable], Callable]:
@@ -86,11 +92,23 @@ class Api:
         def register(handler: Callable) -> Callable:
             if any(r.method == method and _shape(r.template) == _shape(template) for r in self.routes):
                 raise DefinitionError(f"{method} {template} is routed twice")
+            self._check_permission(f"{method} {template}", about.get("permission", ""))
             summary = about.pop("summary", None) or (handler.__doc__ or "").strip().split("\n")[0]
             self.routes.append(Route(method, template, handler, summary=summary, **about))
             return handler
 
         return register
+
+    def _check_permission(self, where: str, permission: str) -> None:
+        if self.roles is None:
+            if permission:
+                raise DefinitionError(
+                    f"{where} asks for {permission!r}, and no role has it: Api(Roles(...)) names them"
+                )
+            return
+        if not permission:
+            raise DefinitionError(f"{where} names no permission, so nobody may call it: write permission=...")
+        Roles.check_permission(permission, where)
 
 
 def _shape(template: str) -> str:

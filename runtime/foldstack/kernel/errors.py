@@ -11,6 +11,7 @@
     │   ├── StoreThrottled  the store refused one request: it was not done
     │   ├── ViewBehind      the view can't answer for this token now
     │   └── BrokenChain     a stream's commits do not join; never folded
+    ├── AccessRefused       the caller is not who may do this (401, 403)
     ├── KeyReuse            an idempotency key came back with another request (422)
     ├── PreconditionFailed  If-Match names another version (412)
     ├── ReactionLoop        reactions set each other off without an end; nothing more was executed
@@ -85,6 +86,19 @@ class ViewBehind(Unavailable):
 
 class BrokenChain(Unavailable):
     """Consistent reads kept showing commits that do not join."""
+
+
+@dataclass
+class AccessRefused(FoldstackError):
+    """The caller may not do this. `status` is 401 where another token would help, else 403; `code` names the reason,
+    and neither says anything of what was asked for."""
+
+    status: int
+    code: str
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class KeyReuse(FoldstackError):

@@ -5,6 +5,7 @@ from typing import Any
 
 from .decision import Rejection
 from .errors import (
+    AccessRefused,
     InvalidValue,
     KeyReuse,
     OutcomeUnknown,
@@ -19,6 +20,7 @@ CONTENT_TYPE = "application/problem+json"
 _STATUS = {"not-found": 404, "conflict": 409, "invalid": 422, "forbidden": 403}
 _TITLES = {
     400: "Bad Request",
+    401: "Unauthorized",
     402: "Payment Required",
     403: "Forbidden",
     404: "Not Found",
@@ -63,6 +65,9 @@ def from_error(error: Exception) -> Answer | None:
     """The answer to an error that the tree in `errors.py` knows; None for any other: that one is a fault."""
     if isinstance(error, InvalidValue):
         return problem(400, "invalid-value", str(error), errors=[(error.field, error.reason)])
+    if isinstance(error, AccessRefused):
+        challenge = {"www-authenticate": 'Bearer error="invalid_token"'} if error.status == 401 else None
+        return problem(error.status, error.code, error.reason, headers=challenge)
     if isinstance(error, KeyReuse):
         return problem(422, "key-reused", str(error), errors=[("idempotency-key", str(error))])
     if isinstance(error, PreconditionFailed):
