@@ -24,6 +24,7 @@ RECIPE = "1"  # raise it when the same pins must give other bytes
 ZIP_LIMIT = 50 * 1024**2  # Lambda's limit on a direct upload
 UNZIPPED_LIMIT = 250 * 1024**2  # Lambda's limit on a function with its layers
 REQUIREMENTS = Path(__file__).resolve().parent / "lambda_requirements.txt"
+WITH_CIPHER = Path(__file__).resolve().parent / "lambda_requirements_personal.txt"
 
 NOT_RUNTIME = frozenset({"components", "local"})
 """Packages of the foldstack distribution that never run in Lambda."""

@@ -34,12 +34,13 @@ class Source:
     target: str
     precompile: bool
 
-    def build(self) -> "Built":
-        """Make the zips, or find them in the cache. Raises BundleError."""
+    def build(self, personal: bool = False) -> "Built":
+        """Make the zips, or find them in the cache; with a cipher where the domain has personal fields. Raises
+        BundleError."""
         target = bundle.target(self.target, self.precompile)
         domain = bundle.domain(self.path, self.entry.split(":")[0])
         _check_syntax(domain.values(), target)
-        layer = bundle.layer(target)
+        layer = bundle.layer(target, bundle.WITH_CIPHER) if personal else bundle.layer(target)
         return Built(layer, bundle.function(bundle.runtime_sources() | domain, target, [layer]), target)
 
 

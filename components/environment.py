@@ -32,7 +32,17 @@ def commits(events: Handle) -> Variables:
 
 def commands(handle: Handle) -> Variables:
     """To execute commands."""
-    return {**commits(handle), "FOLDSTACK_ID_TABLE": handle["id_table_name"]}
+    return {**commits(handle), "FOLDSTACK_ID_TABLE": handle["id_table_name"], **keys(handle)}
+
+
+def keys(handle: Handle) -> Variables:
+    """To read personal data; empty where there is none."""
+    return {"FOLDSTACK_KEY_TABLE": handle["key_table_name"], "FOLDSTACK_KMS_KEY": handle["kms_key_arn"]}
+
+
+def erasing(handle: Handle, role_arn: pulumi.Input[str]) -> Variables:
+    """To erase people."""
+    return {**keys(handle), "FOLDSTACK_ERASE_ROLE": role_arn}
 
 
 def secrets(handle: Handle) -> Variables:

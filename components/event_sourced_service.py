@@ -8,7 +8,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from . import alarms, domain_source, environment, permissions, roads, schedules, storage
+from . import alarms, domain_source, environment, permissions, personal_keys, roads, schedules, storage
 from .arguments import NAME, Arguments
 from .consumer_queue import ATTEMPTS, ConsumerQueue, waiting_queue
 from .domain_source import DomainSource
@@ -56,6 +56,8 @@ class EventSourcedServiceArgs(TypedDict):
     effect_attempts: NotRequired[int]
     """How often a reaction is tried, 2 to 1000, default 18 (half an hour to an hour), before its saga is stuck or it is
     a dead letter."""
+    personal: NotRequired[bool]
+    """Whether the domain has personal fields, default false: their keys get a table and a KMS key, $1 a month."""
     store_epoch: NotRequired[int]
     """The epoch of the store, default 1; raise it after a restore."""
     target: NotRequired[str]
@@ -91,12 +93,13 @@ class EventSourcedService(pulumi.ComponentResource):
         effect_types = arguments.names("effect_types", EVENT_TYPE, "a stored event type", [])
         effect_delay = arguments.integer("effect_delay_seconds", 0, 900, 15)
         effect_attempts = arguments.integer("effect_attempts", 2, 1000, ATTEMPTS)
+        personal = arguments.flag("personal", False)
         epoch = arguments.integer("store_epoch", 1, 2**31 - 1, 1)
         ticking = schedules.read(arguments)
         source = domain_source.source(arguments)
         _check_environment(arguments, args)
         arguments.check()
-        built = source.build()
+        built = source.build(personal)
 
         super().__init__("foldstack:index:EventSourcedService", name, _recorded(args), opts)
         scope = operations.scope(self, name, service)
@@ -105,6 +108,7 @@ class EventSourcedService(pulumi.ComponentResource):
         ids = storage.table(scope, "ids", storage.ID_KEYS, expires="ttl")
         bodies = storage.bucket(scope, "bodies", versioned=True)
         failures = storage.bucket(scope, "failures", versioned=False, expire_after_days=30)
+        keys = personal_keys.keys(scope) if personal else personal_keys.NONE
         road = roads.build(scope, road_name, shards=shards, retention_hours=retention_hours)
         parked = waiting_queue(scope, "parked", largest_message=LARGEST_MESSAGE)
         secrets = {each: storage.secret(scope, each, value) for each, value in values.items()}
@@ -150,6 +154,7 @@ class EventSourcedService(pulumi.ComponentResource):
             "timers_group_name": scheduling.group.name,
             "timers_group_arn": scheduling.group.arn,
             "timers_role_arn": scheduling.role.arn,
+            **keys,
         }
 
         scheduling.start(ticking, _commands(scope, commands, commands_queue, [each.name for each in ticking]))
@@ -169,6 +174,7 @@ class EventSourcedService(pulumi.ComponentResource):
                 **environment.domain(domain),
                 **environment.commits(events),
                 **publishing,
+                **(environment.erasing(keys, personal_keys.erase_role(scope, keys).arn) if personal else {}),
             },
         }
         self.operated = pulumi.Output.from_input(operated_service)

@@ -81,6 +81,12 @@ class Commands(TypedDict):
     """Its ARN."""
     timers_role_arn: pulumi.Input[str]
     """The ARN of the role by which its schedules send to the queue."""
+    key_table_name: pulumi.Input[str]
+    """The table of the keys of personal data, empty where the domain has none."""
+    key_table_arn: pulumi.Input[str]
+    """Its ARN, empty likewise."""
+    kms_key_arn: pulumi.Input[str]
+    """The ARN of the KMS key that wraps them, empty likewise."""
 
 
 class Queries(TypedDict):

@@ -120,8 +120,12 @@ class _Routers:
         return self._router("commands", "commands", self._command_variables(), self._command_rights())
 
     def for_queries(self) -> Function:
-        variables = {**environment.commits(self.commands), **environment.views(self.commands, self.queries)}
-        rights = permissions.read_commits(self.commands) + self._view_rights()
+        variables = {
+            **environment.commits(self.commands),
+            **environment.keys(self.commands),
+            **environment.views(self.commands, self.queries),
+        }
+        rights = permissions.read_commits(self.commands) + permissions.read_keys(self.commands) + self._view_rights()
         return self._router("queries", "queries", variables, rights)
 
     def _router(

@@ -42,6 +42,12 @@ def trusted_by(
     return policy(statement)
 
 
+def trusted_by_account(account: pulumi.Input[str]) -> pulumi.Output[str]:
+    """A trust policy for those of an account whose own policies let them assume the role."""
+    principal = {"AWS": pulumi.Output.concat("arn:aws:iam::", account, ":root")}
+    return policy({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal})
+
+
 def write_logs(log_group_arn: pulumi.Output[str]) -> list[Statement]:
     """Write to one log group."""
     return [
@@ -55,7 +61,8 @@ def trace() -> list[Statement]:
 
 
 def execute_commands(commands: Handle) -> list[Statement]:
-    """Load streams, append commits, remember command ids. Nobody may update or delete a commit."""
+    """Load streams, append commits, remember command ids, make keys for personal data. Nobody may update or delete a
+    commit, and no function a key."""
     return [
         _allow("AppendCommits", ["dynamodb:PutItem", "dynamodb:Query"], commands["commit_table_arn"]),
         _allow(
@@ -64,7 +71,22 @@ def execute_commands(commands: Handle) -> list[Statement]:
             commands["id_table_arn"],
         ),
         _allow("KeepBodies", ["s3:GetObject", "s3:PutObject"], _objects(commands["bodies_bucket_arn"])),
+        _allow("KeepKeys", ["dynamodb:BatchGetItem", "dynamodb:PutItem"], _filled([commands["key_table_arn"]])),
+        _allow("WrapKeys", ["kms:Decrypt", "kms:GenerateDataKey"], _filled([commands["kms_key_arn"]])),
     ]
+
+
+def read_keys(commands: Handle) -> list[Statement]:
+    """Read personal data, where the domain has some."""
+    return [
+        _allow("ReadKeys", ["dynamodb:BatchGetItem"], _filled([commands["key_table_arn"]])),
+        _allow("UnwrapKeys", ["kms:Decrypt"], _filled([commands["kms_key_arn"]])),
+    ]
+
+
+def erase_keys(keys: Handle) -> list[Statement]:
+    """Replace keys of personal data by tombstones: no function may."""
+    return [_allow("EraseKeys", ["dynamodb:GetItem", "dynamodb:UpdateItem"], keys["key_table_arn"])]
 
 
 def read_commits(events: Handle) -> list[Statement]:

@@ -13,9 +13,16 @@ TENANT_KEYS = {"p": "S", "s": "S"}
 
 
 def table(
-    scope: Scope, suffix: str, keys: dict[str, str], *, stream: bool = False, expires: str | None = None
+    scope: Scope,
+    suffix: str,
+    keys: dict[str, str],
+    *,
+    stream: bool = False,
+    expires: str | None = None,
+    recovery_days: int | None = None,
 ) -> aws.dynamodb.Table:
-    """A table on demand. `keys` are its key attributes and types, `expires` the attribute with a time to live."""
+    """A table on demand. `keys` are its key attributes and types, `expires` the attribute with a time to live;
+    `recovery_days` is how far back it can be restored, as far as DynamoDB goes (35) when left out."""
     names = list(keys)
     return aws.dynamodb.Table(
         scope.child(suffix),
@@ -26,7 +33,7 @@ def table(
         stream_enabled=True if stream else None,
         stream_view_type="NEW_IMAGE" if stream else None,
         ttl={"enabled": True, "attribute_name": expires} if expires else None,
-        point_in_time_recovery={"enabled": True},
+        point_in_time_recovery=_recovery(recovery_days),
         server_side_encryption={"enabled": True},
         deletion_protection_enabled=scope.keep,
         tags=scope.tags,
@@ -98,6 +105,10 @@ def secret(scope: Scope, name: str, value: pulumi.Input[str] | None) -> aws.secr
             opts=scope.options(),
         )
     return made
+
+
+def _recovery(days: int | None) -> aws.dynamodb.TablePointInTimeRecoveryArgsDict:
+    return {"enabled": True} if days is None else {"enabled": True, "recovery_period_in_days": days}
 
 
 def _lifecycle(versioned: bool, expire_after_days: int | None) -> list[aws.s3.BucketLifecycleConfigurationRuleArgsDict]:

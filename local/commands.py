@@ -20,7 +20,7 @@ from .control import Control, ControlError
 from .display import DeployDisplay, ended, show_outputs, show_status
 from .errors import explain
 from .home_data import KEPT, holds_data, lock, remove_data
-from .operations import events, projections, restore, sagas, tenants
+from .operations import erasing, events, projections, restore, sagas, tenants
 from .operations.connection import Connection
 from .operations.terminal import told
 from .private_files import HOME, private_directory, private_log
@@ -40,6 +40,7 @@ app.add_typer(tenants.tenant, name="tenant")
 app.add_typer(tenants.user, name="user")
 app.add_typer(tenants.machine, name="machine")
 app.command()(restore.restore)
+app.command()(erasing.erase)
 
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)

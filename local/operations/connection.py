@@ -105,6 +105,17 @@ class Connection:
             self._clients[service] = self._made(service)
         return self._clients[service]
 
+    def as_role(self, role_arn: str, service: str, session: str) -> Any:
+        """A boto3 client with another role's rights; `session` is how the role's log names who it was."""
+        assumed = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName=session)["Credentials"]
+        access = {
+            **(self._access or {}),
+            "aws_access_key_id": assumed["AccessKeyId"],
+            "aws_secret_access_key": assumed["SecretAccessKey"],
+            "aws_session_token": assumed["SessionToken"],
+        }
+        return self._session.client(service, config=client_config() if self._access else None, **access)
+
     def projection(self, name: str) -> tuple[Projection, Pipeline]:
         """A projection by its name, and the pipeline that has its view."""
         for pipeline in self.pipelines:

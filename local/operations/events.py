@@ -14,6 +14,7 @@ from .terminal import Outputs, Program, console, fail, stopped_by_ctrl_c, told
 if TYPE_CHECKING:
     from foldstack.kernel.commit import Commit
     from foldstack.kernel.history import History
+    from foldstack.kernel.upcasting import StoredEvent
 
 app = typer.Typer(help="Events in the store.", no_args_is_help=True)
 
@@ -51,7 +52,7 @@ def show(
         return
     title = f"{found.stream.key} at version {found.version}{'' if found.whole else ' (there is more)'}"
     rows = [
-        (str(past.event.version), past.commit.time, past.event.type, _short(past.event.data), past.commit.actor)
+        (str(past.event.version), past.commit.time, past.event.type, _short(past.event), past.commit.actor)
         for past in found.events
     ]
     show_table(console(), title, ("version", "time", "event", "data", "by"), rows)
@@ -125,11 +126,11 @@ def republish(
 def _print(commits: "Iterable[Commit]") -> None:
     for commit in commits:
         for event in commit.stored:
-            print(f"{commit.time}  {commit.stream.key}@{event.version}  {event.type}  {_short(event.data)}", flush=True)
+            print(f"{commit.time}  {commit.stream.key}@{event.version}  {event.type}  {_short(event)}", flush=True)
 
 
-def _short(data: Any) -> str:
-    text = json.dumps(data, ensure_ascii=False)
+def _short(event: "StoredEvent") -> str:
+    text = json.dumps(_shown(event), ensure_ascii=False)
     return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
 
 
@@ -139,7 +140,7 @@ def _as_json(found: "History", state: Any) -> dict[str, Any]:
             "version": past.event.version,
             "type": past.event.type,
             "schema": past.event.schema,
-            "data": past.event.data,
+            "data": _shown(past.event),
             "time": past.commit.time,
             "command": past.commit.command_id,
             "correlation": past.commit.correlation,
@@ -156,3 +157,10 @@ def _as_json(found: "History", state: Any) -> dict[str, Any]:
         "events": events,
         "state": state,
     }
+
+
+def _shown(event: "StoredEvent") -> Any:
+    """An event's data; of what is personal, that it is there."""
+    from foldstack.kernel.personal import shown
+
+    return shown(event.data)

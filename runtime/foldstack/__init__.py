@@ -3,6 +3,8 @@
 from foldstack import Aggregate, Command, Event, Projection, Service, State
 """
 
+from typing import TYPE_CHECKING, Any
+
 from .kernel.access import EVERYTHING, Roles
 from .kernel.aggregate import Aggregate
 from .kernel.api import Api, Body, QueryParameters
@@ -24,6 +26,9 @@ from .kernel.scenario import given
 from .kernel.schedule import Schedules, Tick
 from .kernel.service import Service, Settings
 
+if TYPE_CHECKING:
+    from .kernel.personal import Erased, Personal, erased
+
 __all__ = [
     "EVERYTHING",
     "ID_PATTERN",
@@ -37,12 +42,14 @@ __all__ = [
     "Committed",
     "Decision",
     "DefinitionError",
+    "Erased",
     "Event",
     "EventMeta",
     "FoldstackError",
     "InvalidValue",
     "Later",
     "OutcomePending",
+    "Personal",
     "Projection",
     "QueryParameters",
     "QueryRequest",
@@ -62,6 +69,16 @@ __all__ = [
     "Tenant",
     "Tick",
     "derived_id",
+    "erased",
     "given",
     "problem",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """A domain without personal fields does not load what is for them."""
+    if name in ("Erased", "Personal", "erased"):
+        from .kernel import personal
+
+        return getattr(personal, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,6 +10,7 @@ from .store_errors import ask
 
 _MOST_TYPES = 60  # an expression has 300 operators at most
 _NO_SNAPSHOT = "p, s, n, t, v, i, h, c, u, a, d, x, e, b, o"
+_WHOLE = f"{_NO_SNAPSHOT}, z"
 _TO_FOLD = "p, s, n, t, v, d, e, b, o"
 
 
@@ -55,6 +56,11 @@ class CommitTableScan:
     ) -> Scanned:
         """Commits as items, without their snapshots; those alone of `tenant`, and not older than `since`, RFC 3339."""
         return self._scan(_NO_SNAPSHOT, category, types, after, 0, 1, since, tenant)
+
+    def whole(self, tenant: Tenant, after: Any) -> Scanned:
+        """Commits of one tenant with all that is stored of them."""
+        found = self._scan(_WHOLE, None, (), after, 0, 1, "", tenant)
+        return found._replace(commits=[from_item(item, self._bodies.get) for item in found.commits])
 
     def _scan(
         self,

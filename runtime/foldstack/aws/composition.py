@@ -25,6 +25,8 @@ from .environment import Environment, SqlConnection
 from .generations import FEEDERS_LOOK, READERS_LOOK, Generations
 
 if TYPE_CHECKING:
+    from ..kernel.keyring import Cipher, Keyring
+    from ..kernel.request import Views
     from .dead_letters import DeadLetters
     from .parking import ParkingQueue
     from .projector import Projector
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from .timer import SchedulerTimer
     from .view_operations import OperatedViews
     from .view_store import BatchViewStore, ViewStore
-    from .views import ViewReader
 
 MakeClient = Callable[[str], Any]
 """Makes clients for whoever is no function; functions take those of their sandbox."""
@@ -61,8 +62,25 @@ def bodies(env: Environment, client: MakeClient | None = None) -> Bodies:
     return Bodies(partial(client or clients.client, "s3"), env.bodies_bucket)
 
 
-def executor(env: Environment) -> Executor:
-    return Executor(commit_store(env), epoch=env.store_epoch)
+def executor(env: Environment, service: Service) -> Executor:
+    return Executor(commit_store(env), epoch=env.store_epoch, keyring=keyring(env, service))
+
+
+def keyring(env: Environment, service: Service, client: MakeClient | None = None) -> "Keyring | None":
+    """The keys of a domain with personal fields. Raises ConfigurationError where it has none to use."""
+    if not service.personal:
+        return None
+    if not env.key_table:
+        raise ConfigurationError(
+            "FOLDSTACK_KEY_TABLE",
+            f"is not set, and {service.name} has personal fields: say `personal: True` to its EventSourcedService",
+        )
+    from ..kernel.keyring import Keyring
+    from .key_table import KeyTable
+
+    make = client or clients.client
+    keys = KeyTable(make("dynamodb"), env.key_table, partial(make, "kms"), env.kms_key)
+    return Keyring(keys, _cipher)
 
 
 def reactor(env: Environment, service: Service, executor: Executor) -> Reactor:
@@ -100,15 +118,22 @@ def views(
     tenant: Tenant,
     token: Token | None,
     generations: Generations,
-) -> "ViewReader":
+    keyring: "Keyring | None" = None,
+) -> "Views":
     """The views of one tenant, for one request."""
     if env.has_sql:
         from .sql.views import SqlViews
 
-        return SqlViews(_sql_view_store(env, service), store, tenant, token, env.store_epoch, generations)
-    from .views import ViewReader
+        made = SqlViews(_sql_view_store(env, service), store, tenant, token, env.store_epoch, generations)
+    else:
+        from .views import ViewReader
 
-    return ViewReader(view_store(env, service), store, tenant, token, env.store_epoch, generations)
+        made = ViewReader(view_store(env, service), store, tenant, token, env.store_epoch, generations)
+    if keyring is None:
+        return made
+    from .opened_views import OpenedViews
+
+    return OpenedViews(made, keyring, tenant)
 
 
 def read_generations(env: Environment, service: Service) -> Generations:
@@ -252,6 +277,12 @@ def rebuild(
     scan = CommitTableScan(client("dynamodb"), env.commit_table, bodies(env, client))
     heads = CommitTableHeads(client("dynamodb"), env.commit_table)
     return Rebuild(projection, scan, views, by_hand, heads, **options)
+
+
+def _cipher() -> "Cipher":
+    from .cipher import AesGcm
+
+    return AesGcm()
 
 
 @cache

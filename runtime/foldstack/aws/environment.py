@@ -113,6 +113,16 @@ class Environment:
         return self._text("PARKED_QUEUE")
 
     @property
+    def key_table(self) -> str:
+        """Where keys of personal data are; empty where the service was not told to have any."""
+        return self.variables.get("FOLDSTACK_KEY_TABLE", "")
+
+    @property
+    def kms_key(self) -> str:
+        """The ARN of the KMS key that wraps them."""
+        return self._text("KMS_KEY")
+
+    @property
     def consumer(self) -> str:
         """The name under which events are republished to this function; of none, it takes them all."""
         return self._text("CONSUMER", "")

@@ -100,7 +100,7 @@ class Fold(Generic[R]):
             lead = LeadRow(
                 commit.next,
                 self.epoch,
-                None if model is None else view_rows.row_of(model),
+                None if model is None else view_rows.row_of(model, self.projection.reading),
                 view_rows.sums_of(self.projection.contribution(model)),
             )
             self._check(self.projection, lead)

@@ -80,14 +80,16 @@ def totals_partition(projection: Projection, tenant: Tenant) -> str:
     return f"{partition(projection, tenant)}#totals"
 
 
-def row_of(model: State) -> Row:
-    """The model as plain JSON values."""
-    return model.model_dump(mode="json", round_trip=True)
+def row_of(model: State, reading: Any = None) -> Row:
+    """The model as plain JSON values; personal fields as they are stored, with the projection's `reading`."""
+    return model.model_dump(mode="json", round_trip=True, context=reading)
 
 
 def model_of(projection: Projection, row: Row | None) -> Any:
     """The row as its model; raises pydantic's ValidationError where it was written by another model."""
-    return None if row is None else projection.row_type.__pydantic_validator__.validate_python(row, strict=False)
+    if row is None:
+        return None
+    return projection.row_type.__pydantic_validator__.validate_python(row, strict=False, context=projection.reading)
 
 
 def sums_of(contribution: Contribution) -> Contribution:

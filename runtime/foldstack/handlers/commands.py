@@ -28,7 +28,7 @@ log = Logger()
 environment = Environment.read()
 service = domain.load(environment.domain)
 service.schedules.check(service.name, environment.schedules)
-executor = composition.executor(environment)
+executor = composition.executor(environment, service)
 ticks = Ticks(service, executor, log)
 
 

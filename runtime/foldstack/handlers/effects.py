@@ -22,7 +22,7 @@ _MARGIN = 3.0
 log = Logger()
 environment = Environment.read()
 service = domain.load(environment.domain)
-executor = composition.executor(environment)
+executor = composition.executor(environment, service)
 reactor = composition.reactor(environment, service, executor)
 sagas = SagaOrders(service, executor, reactor, log)
 

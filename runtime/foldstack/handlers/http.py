@@ -18,7 +18,7 @@ from .http_router import HttpRouter, encode, refusal
 log = Logger()
 environment = Environment.read()
 service = domain.load(environment.domain)
-executor = composition.executor(environment)
+executor = composition.executor(environment, service)
 router = HttpRouter(service, environment, executor, composition.reactor(environment, service, executor))
 app = APIGatewayHttpResolver()
 

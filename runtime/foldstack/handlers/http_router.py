@@ -112,8 +112,9 @@ class HttpRouter:
         text = incoming.headers.get(TOKEN_HEADER)
         token = Token.decode(text) if text is not None else None
         query = parse_query(route.query, incoming.query)
+        executor = self._executor
         views = composition.views(
-            self._environment, self.service, self._executor.store, tenant, token, self._generations
+            self._environment, self.service, executor.store, tenant, token, self._generations, executor.keyring
         )
         return _answer(route.handler(QueryRequest(tenant, path, query, _now(), views, incoming.url)))
 

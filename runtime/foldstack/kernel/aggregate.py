@@ -1,5 +1,6 @@
 """The decider: what a command may do to a stream, and what its events make of the state."""
 
+import sys
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -101,6 +102,16 @@ class Aggregate(Generic[S]):
     def fingerprint(self) -> str:
         """Changes when code that the state depends on changes: a snapshot of another one is not used."""
         return fingerprint(self._module)
+
+    @cached_property
+    def personal(self) -> bool:
+        """Whether something in it is about people, and kept under their keys. Raises DefinitionError where it could
+        not be. Of a domain that never asked for `Personal`, nothing is looked at."""
+        if f"{__package__}.personal" not in sys.modules:
+            return False
+        from .personal_check import of_aggregate
+
+        return bool(of_aggregate(self))
 
     def rule(self, command: type[Command]) -> Rule:
         try:

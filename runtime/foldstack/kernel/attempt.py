@@ -15,6 +15,7 @@ from .errors import (
     PreconditionFailed,
     StoreThrottled,
     StoreTimeout,
+    SubjectErased,
 )
 from .keys import StreamId
 from .messages import Command, Event, State
@@ -24,8 +25,11 @@ from .stream import Stream
 
 if TYPE_CHECKING:
     from .executor import Executor
+    from .keyring import Sealer
 
 LEAST_BUDGET = 3.0
+KEYED = "~"
+"""Begins a request hash that was made with keys: no other does."""
 
 R = TypeVar("R")
 MakeResult = Callable[[Sequence[Event], State], Any]
@@ -68,6 +72,7 @@ class Attempt:
         self.make_result = result
         self.conflicts = 0
         self.row_read_for: Stream | None = None
+        self.personal = executor.keyring_of(stream.aggregate)
         start = executor.clock()
         left = (context.deadline - start) if context.deadline is not None else 0.0
         self.decide_until = start + max(LEAST_BUDGET, left / 2)
@@ -79,7 +84,14 @@ class Attempt:
             replay = self._replay()
             if replay is not None:
                 return replay
-            answer = self._decide()
+            try:
+                answer = self._decide()
+            except SubjectErased as error:
+                if confirmed:
+                    return Rejection("subject-erased", str(error))
+                self.stream = self.executor.load(self.stream.id, self.stream.aggregate, consistent=True)
+                confirmed = True
+                continue
             if isinstance(answer, Commit):
                 winner = self._put(answer)
                 if winner is None:
@@ -114,17 +126,26 @@ class Attempt:
         if commit is None or commit.command_id != self.context.command_id:
             raise BrokenChain(f"{id.key}: no commit of command {self.context.command_id} at {known.first}")
         state = self.stream.state if id == self.stream.id and self.stream.next >= commit.next else None
-        return Committed(id, commit.first, commit.next, commit.result, True, state, commit)
+        return Committed(id, commit.first, commit.next, self._result(commit), True, state, commit)
 
     def _own(self, commit: Commit) -> Committed:
         """This command's own commit was in its way: an earlier try of the same put, or a duplicate of the request."""
-        if self.context.keyed:
-            self._check_request(commit.request_hash)
-        self.stream.extend([commit])
-        return Committed(self.stream.id, commit.first, commit.next, commit.result, True, self.stream.state, commit)
+        try:
+            if self.context.keyed:
+                self._check_request(commit.request_hash)
+            self.stream.extend([commit])
+            result = self._result(commit)
+        except (StoreTimeout, StoreThrottled, Contention) as error:
+            raise OutcomeUnknown("the command took effect, and the keys to its answer can't be read now") from error
+        return Committed(self.stream.id, commit.first, commit.next, result, True, self.stream.state, commit)
 
     def _check_request(self, request_hash: str) -> None:
-        if request_hash != self.context.request_hash:
+        if request_hash.startswith(KEYED):
+            mine = self._request_hash(make=False)
+            same = request_hash == mine or mine == KEYED  # whom it was about is erased: nobody can tell any more
+        else:
+            same = request_hash == self.context.request_hash
+        if not same:
             raise KeyReuse("this key was used for another request; use a new key for a new request")
 
     def _decide(self) -> Commit | Rejection | PreconditionFailed | None:
@@ -139,10 +160,12 @@ class Attempt:
         self.state_after = stream.aggregate.fold(decision, stream.state)
         result = self.make_result(decision, self.state_after) if self.make_result else None
         self.has_result = result is not None
+        self.sealer = writing = self._writing(decision, result) if self.personal is not None else None
+        request_hash = self._request_hash() if context.keyed else ""
         snapshot = None
         if stream.snapshot_due():
-            new = {context.command_id: KnownCommand(context.request_hash, stream.next)} if context.keyed else {}
-            snapshot = stream.snapshot_after(self.state_after, new)
+            new = {context.command_id: KnownCommand(request_hash, stream.next)} if context.keyed else {}
+            snapshot = stream.snapshot_after(self.state_after, new, writing)
             if evicted := stream.evicted_by(new):
                 rows = [IdRow(id, k.request_hash, stream.id, k.first) for id, k in evicted.items()]
                 self._insist(lambda: self.executor.store.keep_ids(rows), effect=False)
@@ -153,11 +176,11 @@ class Attempt:
             stream=stream.id,
             first=stream.next,
             next=stream.next + len(decision),
-            body=codec.encode(decision, result),
+            body=codec.encode(decision, result, writing),
             types=type_names(decision),
             prev=stream.prev,
             command_id=context.command_id,
-            request_hash=context.request_hash if context.keyed else "",
+            request_hash=request_hash,
             time=self.executor.timestamp(),
             epoch=self.executor.epoch,
             correlation=context.correlation,
@@ -167,6 +190,32 @@ class Attempt:
             depth=context.depth,
             snapshot=snapshot,
         )
+
+    def _writing(self, decision: Sequence[Event], result: Any) -> "Sealer":
+        """What encrypts this commit. Raises SubjectErased where its events tell something new of who is erased."""
+        from .personal_check import check_result
+
+        assert self.personal is not None
+        stream = self.stream
+        known = [self.state_after] if stream.snapshot_due() else []
+        if result is not None:
+            check_result(stream.aggregate, result)
+            known.append(result)
+        keyring = self.personal
+        return self._insist(lambda: keyring.sealer(stream.id.tenant, decision, known), effect=False)
+
+    def _request_hash(self, *, make: bool = True) -> str:
+        """As it is kept. In a service with personal fields a request may tell of somebody: the hash is then made with
+        the keys of those whom the command is about, and says nothing when they are erased."""
+        keyring = self.executor.keyring
+        if keyring is None:
+            return self.context.request_hash
+        tenant, plain = self.stream.id.tenant, self.context.request_hash
+        keyed = self._insist(lambda: keyring.mac(tenant, self.command, plain, make=make), effect=False)
+        return f"{KEYED}{keyed or ''}"
+
+    def _result(self, commit: Commit) -> Any:
+        return commit.result if self.personal is None else self.executor.result_of(commit, self.stream.aggregate)
 
     def _put(self, commit: Commit) -> Commit | IdRow | None:
         append = self.executor.store.append_strict if self.strict else self.executor.store.append
@@ -191,6 +240,9 @@ class Attempt:
     def _committed(self, commit: Commit) -> Committed:
         self.stream.advance(commit, self.state_after, self.prev_after)
         result = commit.result if self.has_result else None  # as a retry will be answered it: read back from the body
+        if self.sealer is not None:  # with the keys at hand: what took effect is not to fail any more
+            self.stream.until = min(self.stream.until, self.sealer.until)
+            result = self.sealer.opener.document(result)
         return Committed(self.stream.id, commit.first, commit.next, result, False, self.stream.state, commit)
 
     def _lost(self, winner: Commit) -> bool:

@@ -13,10 +13,11 @@ _LEVEL = 6
 _MOST_BITS = 15
 
 
-def encode(events: Sequence[Event], result: Any = None) -> bytes:
+def encode(events: Sequence[Event], result: Any = None, writing: Any = None) -> bytes:
     """`[[[type, schema], ...], [[index, data], ...], result]`, deflated.
 
-    Several events of one type name it once; `result` is what the caller was answered, as plain JSON.
+    Several events of one type name it once; `result` is what the caller was answered, as plain JSON;
+    `writing` says how personal fields are written (`personal.Writing`).
     """
     types: dict[str, int] = {}
     heads: list[bytes] = []
@@ -26,8 +27,8 @@ def encode(events: Sequence[Event], result: Any = None) -> bytes:
         if index is None:
             index = types[event.type_name] = len(heads)
             heads.append(b'["%s",%d]' % (event.type_name.encode(), event.schema_version))
-        rows.append(b"[%d,%s]" % (index, event.__pydantic_serializer__.to_json(event)))
-    return deflate(b"[[%s],[%s],%s]" % (b",".join(heads), b",".join(rows), to_json(result)))
+        rows.append(b"[%d,%s]" % (index, event.__pydantic_serializer__.to_json(event, context=writing)))
+    return deflate(b"[[%s],[%s],%s]" % (b",".join(heads), b",".join(rows), to_json(result, context=writing)))
 
 
 def decode(body: bytes, first: int) -> tuple[tuple[StoredEvent, ...], Any]:

@@ -16,6 +16,7 @@
     ├── PreconditionFailed  If-Match names another version (412)
     ├── ReactionLoop        reactions set each other off without an end; nothing more was executed
     ├── OperationRefused    an operator asks for what is not possible as things are
+    ├── SubjectErased       new personal data about somebody who was erased
     └── UndecodableEvent    a stored event that this code can't read: poison for a consumer
 
 A refusal by the domain is none of these: it is a `Rejection`, a value (see `decision.py`).
@@ -122,6 +123,10 @@ class UndecodableEvent(FoldstackError):
 
 class ReactionLoop(FoldstackError):
     """Reactions set each other off without an end. Tried again, they would only come here again."""
+
+
+class SubjectErased(FoldstackError):
+    """Personal data can't be kept under a subject that was erased."""
 
 
 class OperationRefused(FoldstackError):

@@ -35,10 +35,14 @@ class History:
         return self.events[-1].event.version if self.events else 0
 
     def state(self, aggregate: Aggregate) -> State:
-        """The state after the last event. Raises UndecodableEvent, and what the domain's functions raise."""
+        """The state after the last event, without what is personal in it. Raises UndecodableEvent, and what the
+        domain's functions raise."""
+        reading = None
+        if aggregate.personal:
+            from .personal import HIDDEN as reading
         state = aggregate.initial
         for past in self.events:
-            state = aggregate.fold(aggregate.upcasters.decode(past.event), state)
+            state = aggregate.fold(aggregate.upcasters.decode(past.event, reading), state)
         return state
 
 

@@ -10,7 +10,9 @@ from .errors import DefinitionError
 class Message(BaseModel):
     """What commands and events share. Fields are validated when made, and never change after."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)  # JSON has neither
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
+    )  # JSON has neither; and errors end in logs, where values do not belong
 
     type_name: ClassVar[str] = ""
     schema_version: ClassVar[int] = 1
@@ -41,4 +43,4 @@ class Event(Message):
 class State(BaseModel):
     """What a decider decides on, and what a projection keeps: frozen, with a default for every field."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)  # JSON has neither
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .aggregate import Aggregate
 from .commit import Commit, event_id
@@ -11,6 +11,9 @@ from .executor import Executor
 from .idempotency import command_id
 from .messages import Event
 from .reaction import Reaction
+
+if TYPE_CHECKING:
+    from .personal import Reading
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,15 @@ def fate_of(executor: Executor, occasion: Occasion) -> Fate:
     return Fate(overtaken, None, stream.version)
 
 
-def events_of(commit: Commit | Envelope, aggregate: Aggregate) -> Iterator[tuple[str, Event]]:
-    """Today's events of a commit, each with an id; those that an upcaster split from one share its version."""
+def events_of(
+    commit: Commit | Envelope, aggregate: Aggregate, reading: "Reading | None" = None
+) -> Iterator[tuple[str, Event]]:
+    """Today's events of a commit, each with an id; those that an upcaster split from one share its version. `reading`
+    as `Executor.reading` has it."""
     if commit.stored is None:
         raise ValueError(f"{commit.stream.key}@{commit.first} travels without its events: read it from the store first")
     for stored in commit.stored:
-        for n, event in enumerate(aggregate.upcasters.decode(stored)):
+        for n, event in enumerate(aggregate.upcasters.decode(stored, reading)):
             id = event_id(commit.stream, stored.version)
             yield (id if n == 0 else f"{id}.{n}"), event
 

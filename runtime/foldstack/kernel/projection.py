@@ -2,10 +2,12 @@
 
 import copy
 import hashlib
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Generic, Literal, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
@@ -14,6 +16,9 @@ from .errors import DefinitionError
 from .fingerprint import fingerprint
 from .messages import Event, State
 from .upcasting import StoredEvent
+
+if TYPE_CHECKING:
+    from .personal import Reading
 
 R = TypeVar("R", bound=State)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -110,6 +115,17 @@ class Projection(Generic[R]):
         each = [fingerprint(module) for module in sorted({function.__module__ for function in made_by})]
         return hashlib.sha256("".join(each).encode()).hexdigest()[:16]
 
+    @cached_property
+    def reading(self) -> "Reading | None":
+        """What becomes of personal fields: rows and events hold them as they are stored, and nobody here reads them.
+        Raises DefinitionError where rows could not be kept so."""
+        if f"{__package__}.personal" not in sys.modules:
+            return None
+        from .personal import KEPT
+        from .personal_check import of_projection
+
+        return KEPT if of_projection(self) or self.of.personal else None
+
     @property
     def types(self) -> frozenset[type[Event]]:
         return frozenset(self._handlers)
@@ -130,7 +146,7 @@ class Projection(Generic[R]):
     ) -> R | None:
         """The row after the stored events of one commit."""
         for event in stored:
-            for made in self.of.upcasters.decode(event):
+            for made in self.of.upcasters.decode(event, self.reading):
                 handler = self._handlers.get(type(made))
                 if handler is not None:
                     row = handler(row, made, EventMeta(stream_id, event.version, time, causation, reaction))

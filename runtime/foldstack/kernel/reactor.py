@@ -115,7 +115,7 @@ class Reactor:
 
     def _react(self, commit: Commit | Envelope, fresh: bool, drive: "_Drive") -> None:
         aggregate = self._service.aggregates[commit.stream.category]
-        for id, event in events_of(commit, aggregate):
+        for id, event in events_of(commit, aggregate, self._executor.reading(aggregate, commit)):
             if isinstance(event, SagaRetried):
                 saga = self._service.sagas[aggregate.category]
                 again = retried(self._executor, saga, commit.stream, event, id)
@@ -173,7 +173,8 @@ class Reactor:
         if (reaction.world or reaction.saga) and not fresh:
             over, earlier, _ = fate_of(self._executor, occasion)
             if earlier is not None:
-                yield Committed(commit.stream, earlier.first, earlier.next, earlier.result, True, commit=earlier)
+                result = self._executor.result_of(earlier, reaction.of)
+                yield Committed(commit.stream, earlier.first, earlier.next, result, True, commit=earlier)
             if over:
                 return
         if reaction.world:

@@ -56,7 +56,7 @@ def retried(executor: Executor, saga: Saga, stream: StreamId, event: SagaRetried
     step = saga.steps.get(event.step)
     commit = executor.commit_of(stream, version_of(event.event))
     if step is not None and commit is not None:
-        for id, found in events_of(commit, saga.of):
+        for id, found in events_of(commit, saga.of, executor.reading(saga.of, commit)):
             if id == event.event and type(found) is step.on:
                 return Occasion(step, id, found, commit, asked_by)
     raise OperationRefused(f"{asked_by} asks for step {event.step!r} of {event.event}: saga {saga.name} has none there")

@@ -58,6 +58,13 @@ class Service:
         self.commands: dict[str, type[Command]] = {}
         self._check(aggregates, projections)
 
+    @property
+    def personal(self) -> bool:
+        """Whether some of its data is about people: its functions then need their keys."""
+        return any(each.personal for each in self.aggregates.values()) or any(
+            each.reading is not None for each in self.projections.values()
+        )
+
     def aggregate_of(self, command: type[Command]) -> Aggregate:
         try:
             return self._deciders[command]
@@ -85,6 +92,7 @@ class Service:
                 raise DefinitionError(f"projection {projection.name} is of an aggregate that {self.name} does not have")
         for saga in self.sagas.values():
             saga.check()
+        _ = [each.personal for each in aggregates], [each.reading for each in projections]
         named: set[tuple[str, str, str]] = set()
         for reaction in self.reactions.all:
             known = (reaction.of.category, reaction.on.type_name, reaction.name)

@@ -24,13 +24,13 @@ class Snapshot(NamedTuple):
     over: bool
 
 
-def encode(fingerprint: str, state: State, ring: dict[str, KnownCommand], over: bool) -> bytes:
+def encode(fingerprint: str, state: State, ring: dict[str, KnownCommand], over: bool, writing: Any = None) -> bytes:
     rows = b",".join(to_json([id, *known]) for id, known in ring.items())
     return deflate(
         b'["%s",%s,[%s],%s]'
         % (
             fingerprint.encode(),
-            state.__pydantic_serializer__.to_json(state),
+            state.__pydantic_serializer__.to_json(state, context=writing),
             rows,
             b"true" if over else b"false",
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import codec, snapshot
 from .aggregate import SNAPSHOT_EVERY, Aggregate
@@ -13,6 +13,10 @@ from .messages import State
 from .snapshot import KnownCommand
 from .upcasting import StoredEvent
 
+if TYPE_CHECKING:
+    from .keyring import Keyring, Opener
+    from .personal import Writing
+
 S = TypeVar("S", bound=State)
 RING = 64
 
@@ -22,7 +26,8 @@ class Stream(Generic[S]):
     """The fold of a stream up to `next`. Only the executor holds one; it is never shared.
 
     `known` maps command ids to their commits: the ring of the last snapshot and all since. `over` says
-    that older ids were evicted into the id table. `since` counts commits after the last snapshot.
+    that older ids were evicted into the id table. `since` counts commits after the last snapshot. With a `keyring`
+    the state holds personal data in the clear, and is of no use after `until`, on the keyring's clock.
     """
 
     id: StreamId
@@ -33,14 +38,21 @@ class Stream(Generic[S]):
     over: bool = False
     since: int = 0
     prev: dict[str, int] = field(default_factory=dict)
+    keyring: "Keyring | None" = None
+    until: float = float("inf")
 
     @classmethod
-    def new(cls, id: StreamId, aggregate: Aggregate[S]) -> "Stream[S]":
-        return cls(id, aggregate, aggregate.initial)
+    def new(cls, id: StreamId, aggregate: Aggregate[S], keyring: "Keyring | None" = None) -> "Stream[S]":
+        return cls(id, aggregate, aggregate.initial, keyring=keyring)
 
     @classmethod
     def from_tail(
-        cls, id: StreamId, aggregate: Aggregate[S], newest_first: Sequence[Commit], scanned: int = 0
+        cls,
+        id: StreamId,
+        aggregate: Aggregate[S],
+        newest_first: Sequence[Commit],
+        scanned: int = 0,
+        keyring: "Keyring | None" = None,
     ) -> "Stream[S] | None":
         """The fold of a complete tail, or None where it does not reach version 1 or a usable snapshot.
 
@@ -54,15 +66,18 @@ class Stream(Generic[S]):
             if commit.snapshot is not None:
                 taken = snapshot.decode(commit.snapshot)
                 if taken.fingerprint == aggregate.fingerprint:
-                    state = aggregate.state_type.__pydantic_validator__.validate_python(taken.state, strict=False)
-                    stream = cls(
-                        id, aggregate, state, commit.next, taken.ring, taken.over, 0, _prev_after(commit, commit.stored)
+                    stream = cls.new(id, aggregate, keyring)
+                    reading = stream._reading(newest_first[:n], taken.state)
+                    stream.state = aggregate.state_type.__pydantic_validator__.validate_python(
+                        taken.state, strict=False, context=reading
                     )
+                    stream.next, stream.known, stream.over = commit.next, taken.ring, taken.over
+                    stream.prev = _prev_after(commit, commit.stored)
                     stream.extend(reversed(newest_first[:n]))
                     return stream
         if newest_first and newest_first[-1].first != 1:
             return None
-        stream = cls.new(id, aggregate)
+        stream = cls.new(id, aggregate, keyring)
         stream.extend(reversed(newest_first))
         if any(commit.snapshot is not None for commit in newest_first):
             stream.since = SNAPSHOT_EVERY  # of another reducer: the next commit embeds a new one
@@ -71,6 +86,10 @@ class Stream(Generic[S]):
     def extend(self, commits: Iterable[Commit]) -> None:
         """Folds commits that begin at `next`. Raises BrokenChain for one that does not."""
         upcast, fold = self.aggregate.upcasters.decode, self.aggregate.fold
+        reading = None
+        if self.keyring is not None:
+            commits = list(commits)
+            reading = self._reading(commits)
         commit: Commit | None = None
         stored: Sequence[StoredEvent] = ()
         for commit in commits:
@@ -79,7 +98,7 @@ class Stream(Generic[S]):
             stored, _ = codec.decode(commit.body, commit.first)  # not kept with the commit: a tail is folded once
             state = self.state
             for event in stored:
-                state = fold(upcast(event), state)
+                state = fold(upcast(event, reading), state)
             self.advance(commit, state, self.prev)
         if commit is not None:
             self.prev = _prev_after(commit, stored)
@@ -97,6 +116,15 @@ class Stream(Generic[S]):
             self.known = dict(list(self.known.items())[-RING:])
             self.since = 0
 
+    def _reading(self, commits: Iterable[Commit], *documents: Any) -> "Opener | None":
+        """What reads the personal fields of some commits, and of more documents: with one look for keys."""
+        if self.keyring is None:
+            return None
+        stored = [event.data for commit in commits for event in codec.decode(commit.body, commit.first)[0]]
+        opener = self.keyring.opener(self.id.tenant, *documents, *stored)
+        self.until = min(self.until, opener.until)
+        return opener
+
     @property
     def version(self) -> int:
         """The version of the newest event, 0 for a stream that has none."""
@@ -109,11 +137,11 @@ class Stream(Generic[S]):
         """The ids that a snapshot in the next commit, of the command `new`, drops from the ring."""
         return dict(list({**self.known, **new}.items())[:-RING])
 
-    def snapshot_after(self, state: S, new: dict[str, KnownCommand]) -> bytes:
+    def snapshot_after(self, state: S, new: dict[str, KnownCommand], writing: "Writing | None" = None) -> bytes:
         """The snapshot that the next commit, of the command `new`, carries if `state` is the state after it."""
         ids = {**self.known, **new}
         ring = dict(list(ids.items())[-RING:])
-        return snapshot.encode(self.aggregate.fingerprint, state, ring, self.over or len(ids) > RING)
+        return snapshot.encode(self.aggregate.fingerprint, state, ring, self.over or len(ids) > RING, writing)
 
 
 def _prev_after(commit: Commit, stored: Iterable[StoredEvent]) -> dict[str, int]:

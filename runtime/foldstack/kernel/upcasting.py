@@ -1,12 +1,15 @@
 """From the schema an event was stored with to the schema of today."""
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
 from .errors import DefinitionError, UndecodableEvent
 from .messages import Event
+
+if TYPE_CHECKING:
+    from .personal import Reading
 
 
 class StoredEvent(NamedTuple):
@@ -70,13 +73,14 @@ class Upcasters:
             if not known and version > 1 and (name, version - 1) not in self._chain:
                 raise DefinitionError(f"{owner}: {name} version {version} is upcast, version {version - 1} is not")
 
-    def decode(self, stored: StoredEvent) -> tuple[Event, ...]:
-        """Today's events for a stored one: one, none or several. Raises UndecodableEvent."""
+    def decode(self, stored: StoredEvent, reading: "Reading | None" = None) -> tuple[Event, ...]:
+        """Today's events for a stored one: one, none or several; `reading` says what becomes of personal fields,
+        which upcasters may move and can't read. Raises UndecodableEvent."""
         name, schema, version, data = stored
         event = self._types.get(name)
         if event is not None and schema == event.schema_version:
             try:
-                return (event.__pydantic_validator__.validate_python(data, strict=False),)
+                return (event.__pydantic_validator__.validate_python(data, strict=False, context=reading),)
             except ValidationError as error:
                 wrong = ", ".join(
                     f"{'.'.join(map(str, each['loc']))}: {each['msg']}"
@@ -96,5 +100,5 @@ class Upcasters:
         for step in [(name, schema + 1, made)] if isinstance(made, dict) else made:
             if step[0] != name and step[0] not in makes:
                 raise UndecodableEvent(f"the upcaster of {name} version {schema} made {step[0]}; name it in `makes`")
-            events += self.decode(StoredEvent(step[0], step[1], version, step[2]))
+            events += self.decode(StoredEvent(step[0], step[1], version, step[2]), reading)
         return tuple(events)

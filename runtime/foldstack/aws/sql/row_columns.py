@@ -7,12 +7,13 @@
 | datetime                                       | timestamptz: the same moment, in UTC                |
 | a model of these alone, e.g. Money             | one column for each part: `price_amount`            |
 | `X | None`                                     | X's column, NULL for None                           |
-| anything else                                  | jsonb                                               |
+| what is Personal, and anything else            | jsonb                                               |
 
 A field that is called like a column of the table's own gets `row_` before its name.
 """
 
 import json
+import sys
 import types
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -22,6 +23,7 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import sqlalchemy as sa
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB
 
 from ...kernel.errors import DefinitionError
@@ -119,11 +121,12 @@ class RowColumns:
 def _columns(model: type[BaseModel]):
     for name, field in model.model_fields.items():
         annotation, optional = _without_none(field.annotation)
-        kind = _kind(annotation)
+        kind = _kind(annotation) if not _is_personal(field) else None
         if kind is None and not optional and _is_flat(annotation):
             for part, inner in annotation.model_fields.items():
                 inside, nullable = _without_none(inner.annotation)
-                yield RowColumn((name, part), f"{name}_{part}", _kind(inside) or "jsonb", nullable)
+                kind = "jsonb" if _is_personal(inner) else _kind(inside) or "jsonb"
+                yield RowColumn((name, part), f"{name}_{part}", kind, nullable)
             continue
         yield RowColumn((name,), f"row_{name}" if name in _OWN else name, kind or "jsonb", optional)
 
@@ -142,6 +145,12 @@ def _kind(annotation: Any) -> str | None:
     if isinstance(annotation, type):
         return next((kind for base, kind in _KINDS if issubclass(annotation, base)), None)
     return None
+
+
+def _is_personal(field: FieldInfo) -> bool:
+    """Whether the column holds ciphertext: `{"~": token}`."""
+    personal = sys.modules.get("foldstack.kernel.personal")
+    return personal is not None and any(isinstance(mark, personal.Personal) for mark in field.metadata)
 
 
 def _is_flat(annotation: Any) -> bool:

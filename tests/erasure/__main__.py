@@ -1,0 +1,43 @@
+"""Customers: personal fields, a view of them, and an API in front."""
+
+from pathlib import Path
+
+import pulumi
+
+from components import EventSourcedService, HttpApi, Operations, ProjectionPipeline, SqlStore
+
+config = pulumi.Config()
+operations = Operations(removal="destroy")
+customers = EventSourcedService(
+    "customers",
+    {
+        "domain": {"path": str(Path(__file__).resolve().parent), "entry": "domain:service"},
+        "personal": True,
+        "environment": {"ROUND": config.require("round")},
+        "road": config.require("road"),
+        "effect_delay_seconds": 1,
+        "target": "host",
+        "operations": operations,
+    },
+)
+store = SqlStore.chosen(
+    config.require("readModel"), "customers-sql", {"service": "customers", "operations": operations}
+)
+views = ProjectionPipeline(
+    "customers-views",
+    {"source": customers.events, "views": ["customers"], "store": store, "operations": operations},
+)
+api = HttpApi(
+    "customers-api",
+    {
+        "commands": customers.commands,
+        "queries": [views.queries],
+        "anonymous": True,
+        "split": True,
+        "operations": operations,
+    },
+)
+
+pulumi.export("apiUrl", api.url)
+pulumi.export("viewTables", views.view_tables)
+pulumi.export("operated", {"service": customers.operated, "pipelines": [views.operated]})

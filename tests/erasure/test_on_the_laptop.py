@@ -1,0 +1,234 @@
+"""The whole of it on the laptop cloud: roles, KMS, queues, files; and a person erased by the operators' command."""
+
+import base64
+import json
+import shutil
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from foldstack.aws.commit_item import _unpacked
+from foldstack.aws.environment import Environment
+from foldstack.kernel.codec import inflate
+from foldstack.kernel.keyring import reference
+from foldstack.kernel.keys import Tenant
+from typer.testing import CliRunner
+
+from local.cloud import LaptopCloud
+from local.commands import app
+from tests.e2e.conftest import Client
+
+HERE = Path(__file__).resolve().parent
+TENANT = "acme"
+ADA = {"customerId": "ada", "name": "Ada-Lovelace-1815", "email": "ada-1815@example.org", "born": "1815-12-10"}
+BOB = {"customerId": "bob", "name": "Robert-Boole-1864", "email": "bob-1864@example.org", "born": "1864-12-08"}
+SECRETS = [
+    ADA["name"],
+    ADA["email"],
+    ADA["born"],
+    "new-mail-of-ada",
+    BOB["name"],
+    BOB["email"],
+    BOB["born"],
+    "HUGE-MAIL",
+]
+
+
+@pytest.fixture(scope="module", params=["dynamodb", pytest.param("postgres", marks=pytest.mark.long)])
+def read_model(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory, read_model: str) -> Iterator[LaptopCloud]:
+    with LaptopCloud(HERE, stack="local", home=tmp_path_factory.mktemp("customers")) as cloud:
+        cloud.up(config={"readModel": read_model})
+        yield cloud
+
+
+@pytest.fixture(scope="module")
+def tap(cloud: LaptopCloud) -> str:
+    """A queue that gets all that travels on the bus."""
+    queue = cloud.client("sqs").create_queue(QueueName="tap")["QueueUrl"]
+    arn = cloud.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
+    bus = cloud.client("events").list_event_buses()["EventBuses"]
+    name = next(each["Name"] for each in bus if each["Name"] != "default")
+    pattern = json.dumps({"source": ["customers"]})
+    cloud.client("events").put_rule(Name="tap", EventBusName=name, EventPattern=pattern)
+    cloud.client("events").put_targets(Rule="tap", EventBusName=name, Targets=[{"Id": "tap", "Arn": arn}])
+    return queue
+
+
+@pytest.fixture(scope="module")
+def command(cloud: LaptopCloud, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Runs `foldstack` in a program's folder whose cloud is the one that runs."""
+    program = tmp_path_factory.mktemp("program")
+    (program / ".foldstack").symlink_to(cloud.home)
+    shutil.copy(HERE / "domain.py", program / "domain.py")
+
+    def run(*arguments: str, status: int = 0) -> str:
+        done = CliRunner().invoke(app, [*arguments, "--program", str(program)], catch_exceptions=False)
+        assert done.exit_code == status, done.output
+        return done.output
+
+    return run
+
+
+def at_rest(cloud: LaptopCloud, tap: str) -> bytes:
+    """All that any service holds: items, objects and their versions, messages; as they are, and unpacked."""
+    parts: list[bytes] = []
+    dynamodb, s3, sqs = (cloud.client(name) for name in ("dynamodb", "s3", "sqs"))
+    for table in dynamodb.list_tables()["TableNames"]:
+        for page in dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
+            for item in page["Items"]:
+                parts.append(repr(item).encode())
+                parts += [_unpacked_bytes(bytes(value["B"])) for value in item.values() if "B" in value]
+    for bucket in s3.list_buckets()["Buckets"]:
+        for each in s3.list_object_versions(Bucket=bucket["Name"]).get("Versions", ()):
+            parts.append(each["Key"].encode())
+            found = s3.get_object(Bucket=bucket["Name"], Key=each["Key"], VersionId=each["VersionId"])
+            content = found["Body"].read()
+            parts += [content, *map(_unpacked_bytes, filter(None, _unpacked(content)))]
+    for url in sqs.list_queues()["QueueUrls"]:
+        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            parts += [message["Body"].encode() for message in messages]
+            if url != tap:
+                break
+    return b"\n".join(parts)
+
+
+def on_disk(home: Path) -> bytes:
+    """All files of the cloud: logs of functions, PostgreSQL's own, its write-ahead log too."""
+    return b"\n".join(
+        file.read_bytes()
+        for file in home.rglob("*")
+        if file.is_file() and not file.is_symlink() and "functions" not in file.parts
+    )
+
+
+def _unpacked_bytes(content: bytes) -> bytes:
+    try:
+        return inflate(content)
+    except zlib.error:
+        return b""
+
+
+def found(secrets: list[str], where: bytes) -> list[str]:
+    """Those that are there, also in the base64 that events of DynamoDB and messages carry bytes in."""
+    forms = {secret: [secret.encode(), base64.b64encode(secret.encode())[:-4]] for secret in secrets}
+    return [secret for secret, looks in forms.items() if any(look in where for look in looks)]
+
+
+@pytest.mark.emulator
+def test_a_person_is_erased(cloud, tap, command, read_model):
+    client = Client(cloud.outputs["apiUrl"], TENANT)
+    registered = client.post("/customers", ADA, idempotency_key="ada-registers")
+    assert (registered.status, registered.json["name"]) == (201, ADA["name"])
+    assert client.post("/customers", BOB).status == 201
+    changed = client.send("PUT", "/customers/ada/email", {"email": "new-mail-of-ada@example.org"})
+    assert changed.json["email"] == "new-mail-of-ada@example.org"
+    if read_model == "dynamodb":  # a row of PostgreSQL holds less
+        huge = {"customerId": "huge", "name": "Huge", "email": "HUGE-MAIL" * 20_000 + "@example.org"}
+        assert client.post("/customers", huge).status == 201
+        assert cloud.client("s3").list_objects_v2(Bucket=_bodies(cloud))["KeyCount"] == 1
+    for _ in range(19):
+        assert client.post("/customers/ada/points", {"points": 1}).status == 200
+    read = client.get("/customers/ada", **changed.token).json
+    assert (read["name"], read["email"], read["born"]) == (ADA["name"], "new-mail-of-ada@example.org", ADA["born"])
+    cloud.wait_idle(60)
+    before = at_rest(cloud, tap)
+    assert b"foldstack.commit" in before, "the tap is dry"
+    assert found(SECRETS, before) == []
+    shown = command("events", "show", f"{TENANT}#customer#ada")
+    assert "[personal]" in shown
+    assert found(SECRETS, shown.encode()) == []
+
+    refusal = command("erase", "eve", "--tenant", TENANT, "--why", "asked", status=1)
+    assert "has never kept anything personal of 'eve' in tenant acme" in refusal
+    assert "Register.customer_id" in refusal
+    assert "1 to 128 of" in command("erase", ADA["email"], "--tenant", TENANT, "--why", "asked", status=1)
+    said = command("erase", "ada", "--tenant", TENANT, "--why", "ticket 7", "--who", "jo")
+    assert "ada of acme is erased" in said
+    assert "no function can have the key in hand after" in said
+    report = json.loads(command("erase", "ada", "--tenant", TENANT, "--why", "once more", "--who", "al", "--json"))
+    assert (report["who"], report["why"], report["erasedBefore"], report["proven"]) == ("jo", "ticket 7", True, True)
+    left = report["ciphertext"]
+    assert left["streams"] == [f"{TENANT}#customer#ada"]
+    assert (left["commits"], left["snapshots"], left["rows"]) == (21, 1, {"customers": 1})
+    assert (left["readable"], left["foldedStreams"]) == (0, 1)
+    assert report["finalFrom"] > report["erasedAt"][:10]
+
+    cloud.up(config={"readModel": read_model, "round": "2"})
+    read = client.get("/customers/ada").json
+    assert (read["name"], read["email"], read["born"]) == ("[erased]", "[erased]", "0001-01-01")
+    assert read["points"] == 19
+    listed = {row["customer_id"]: row["name"] for row in client.get("/customers").json["items"]}
+    assert (listed["ada"], listed["bob"]) == ("[erased]", BOB["name"])
+    earned = client.post("/customers/ada/points", {"points": 1})
+    assert (earned.status, earned.json["name"], earned.json["erased"]) == (200, "[erased]", True)
+    again = client.post("/customers", ADA, idempotency_key="ada-registers")
+    assert (again.status, again.json["customerId"], again.json["name"]) == (201, "ada", "[erased]")
+    refused = client.send("PUT", "/customers/ada/email", {"email": "another-of-ada@example.org"})
+    assert (refused.status, refused.json["code"]) == (409, "subject-erased")
+    assert client.send("DELETE", "/customers/ada").status == 200
+    assert client.send("PUT", "/customers/bob/email", {"email": "second-of-bob@example.org"}).status == 200
+    cloud.wait_idle(60)
+    secrets = [*SECRETS, "another-of-ada", "second-of-bob"]
+    assert found(secrets, at_rest(cloud, tap)) == []
+    logs = b"\n".join(file.read_bytes() for file in cloud.logs.rglob("*") if file.is_file())
+    assert b"command cost" in logs
+    assert found(secrets, logs) == []
+    assert b"ERROR" not in logs
+    if read_model == "postgres":
+        files = on_disk(cloud.home)
+        assert b"customers_v1" in files, "this looks at other files"
+        assert found(secrets, files) == []
+
+
+@pytest.mark.emulator
+def test_no_functions_role_can_erase_and_the_erasers_can_do_nothing_else(cloud):
+    variables = cloud.outputs["operated"]["service"]["variables"]
+    table, erase_role = Environment(variables).key_table, variables["FOLDSTACK_ERASE_ROLE"]
+    key = {"p": {"S": f"{TENANT}#{reference(Tenant(TENANT), 'bob')}"}}
+    functions = cloud.client("lambda").list_functions()["Functions"]
+    assert len(functions) >= 6
+    for role in {each["Role"] for each in functions}:
+        for ask in (
+            lambda dynamodb: dynamodb.update_item(TableName=table, Key=key, UpdateExpression="REMOVE k"),
+            lambda dynamodb: dynamodb.delete_item(TableName=table, Key=key),
+            lambda dynamodb: dynamodb.batch_write_item(RequestItems={table: [{"DeleteRequest": {"Key": key}}]}),
+        ):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                ask(_as(cloud, role, "dynamodb"))
+    eraser = _as(cloud, erase_role, "dynamodb")
+    assert eraser.get_item(TableName=table, Key=key)["ResponseMetadata"]["HTTPStatusCode"] == 200
+    with pytest.raises(ClientError, match="AccessDenied"):
+        eraser.scan(TableName=table)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        eraser.delete_item(TableName=table, Key=key)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        _as(cloud, erase_role, "kms").generate_data_key(KeyId=variables["FOLDSTACK_KMS_KEY"], KeySpec="AES_256")
+
+
+def _as(cloud: LaptopCloud, role: str, service: str) -> Any:
+    from boto3.session import Session
+
+    from local.emulator import client_config
+
+    held = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    access = json.loads((cloud.home / "access.json").read_text())
+    access.update(
+        aws_access_key_id=held["AccessKeyId"],
+        aws_secret_access_key=held["SecretAccessKey"],
+        aws_session_token=held["SessionToken"],
+    )
+    return Session().client(service, config=client_config(), **access)
+
+
+def _bodies(cloud: LaptopCloud) -> str:
+    return Environment(cloud.outputs["operated"]["service"]["variables"]).bodies_bucket
