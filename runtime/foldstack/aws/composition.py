@@ -93,8 +93,8 @@ def reactor(env: Environment, service: Service, executor: Executor) -> Reactor:
         service,
         executor,
         make_world=make_world,
-        make_timer=partial(timer, env),
-        log=partial(_log_rejection, env.service),
+        make_timer=partial(timer, env, executor.keyring),
+        log=partial(_log_rejection, env.service, executor),
         stuck=partial(_tell_stuck, env.service),
     )
 
@@ -105,10 +105,16 @@ def dead_letters(env: Environment) -> "DeadLetters":
     return DeadLetters(clients.client("sqs"), env.dead_letters)
 
 
-def timer(env: Environment) -> "SchedulerTimer":
-    from .timer import SchedulerTimer
+def timer(env: Environment, keyring: "Keyring | None" = None) -> "SchedulerTimer":
+    """With a `keyring` what waits is encrypted."""
+    from .timer import SchedulerTimer, in_the_clear
 
-    return SchedulerTimer(clients.client("scheduler"), env.timers)
+    fields = in_the_clear
+    if keyring is not None:
+        from ..kernel.personal_commands import sealed
+
+        fields = partial(sealed, keyring)
+    return SchedulerTimer(clients.client("scheduler"), env.timers, fields=fields)
 
 
 def views(
@@ -300,7 +306,7 @@ def _sql(connection: SqlConnection) -> "Sql":
     return DataApi(clients.data_api(), connection.cluster, connection.secret, connection.database)
 
 
-def _log_rejection(service: str, reacted: Reacted) -> None:
+def _log_rejection(service: str, executor: Executor, reacted: Reacted) -> None:
     assert isinstance(reacted.outcome, Rejection)
     # Handlers' Logger is of this name, so that the line is structured as theirs.
     logging.getLogger(service).warning(
@@ -308,7 +314,7 @@ def _log_rejection(service: str, reacted: Reacted) -> None:
         extra={
             "reaction": reacted.reaction,
             "code": reacted.outcome.code,
-            "detail": reacted.outcome.detail,
+            "detail": executor.told(reacted.outcome),
         },
     )
 

@@ -20,21 +20,38 @@ _AHEAD = timedelta(seconds=2)
 """Scheduler refuses what is over when it is asked: clocks differ, and the request takes a moment."""
 
 
+Fields = Callable[[Tenant, Command], dict[str, Any]]
+"""The fields of a command as plain JSON."""
+
+
+def in_the_clear(tenant: Tenant, command: Command) -> dict[str, Any]:
+    return command.model_dump(mode="json")
+
+
 class TooManyTimers(Unavailable):
     """The account has as many schedules as it may have."""
 
 
 class SchedulerTimer:
-    """`client` is Scheduler's. The name of a schedule is the id of its command: set again, it is known."""
+    """`client` is Scheduler's. The name of a schedule is the id of its command: set again, it is known. What `fields`
+    answers is kept of a command."""
 
-    def __init__(self, client: Any, timers: Timers, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        client: Any,
+        timers: Timers,
+        *,
+        fields: Fields = in_the_clear,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._client = client
         self._timers = timers
+        self._fields = fields
         self._now = now
 
     def set(self, at: datetime, tenant: Tenant, command: Command, context: CommandContext) -> None:
         """See `Timer`. Raises StoreThrottled, StoreTimeout, TooManyTimers; InvalidValue for a command too large."""
-        content = document(tenant, command, context)
+        content = document(tenant, command, context, self._fields(tenant, command))
         if len(content) > LARGEST:
             raise InvalidValue(
                 type(command).__name__, f"is {len(content)} bytes as a message; for later, at most {LARGEST} are kept"
@@ -64,13 +81,13 @@ class SchedulerTimer:
                 raise
 
 
-def document(tenant: Tenant, command: Command, context: CommandContext) -> str:
+def document(tenant: Tenant, command: Command, context: CommandContext, data: dict[str, Any]) -> str:
     """The message that the commands function takes. Scheduler puts values in the place of `<aws.scheduler...>`,
     wherever that stands: no text of a command may look so."""
-    fields: dict[str, Any] = {
+    said: dict[str, Any] = {
         "tenant": str(tenant),
         "command": type(command).type_name,
-        "data": command.model_dump(mode="json"),
+        "data": data,
         "key": context.command_id,
         "correlation": context.correlation,
         "causation": context.causation,
@@ -78,7 +95,7 @@ def document(tenant: Tenant, command: Command, context: CommandContext) -> str:
         "reaction": context.request_hash,
         "depth": context.depth,
     }
-    said = {name: value for name, value in fields.items() if value or name == "data"}
+    said = {name: value for name, value in said.items() if value or name == "data"}
     return json.dumps(said, separators=(",", ":")).replace("<", "\\u003c")
 
 

@@ -1,7 +1,8 @@
 """Entry point of commands that nobody waits for, from their queue; and of direct invocations, which are answered."""
 
 import json
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 from aws_lambda_powertools import Logger
 from pydantic import ValidationError
@@ -11,18 +12,16 @@ from ..aws.environment import Environment
 from ..kernel.decision import Rejection
 from ..kernel.errors import InvalidValue, KeyReuse, Unavailable
 from ..kernel.executor import Committed
-from ..kernel.keys import Tenant
 from ..kernel.token import Token
 from . import cold_start
 from .backoff import receives_of
 from .batch import Batch
-from .command_document import CommandDocument, InvalidCommand, TickDocument
+from .command_document import InvalidCommand, TickDocument
+from .command_reader import CommandReader, RestedClear
 from .delivered import Delivered
 from .ticks import Ticks
 
 _MARGIN = 2.0
-
-D = TypeVar("D", CommandDocument, TickDocument)
 
 log = Logger()
 environment = Environment.read()
@@ -30,6 +29,7 @@ service = domain.load(environment.domain)
 service.schedules.check(service.name, environment.schedules)
 executor = composition.executor(environment, service)
 ticks = Ticks(service, executor, log)
+reader = CommandReader(service, executor)
 
 
 @log.inject_lambda_context
@@ -37,14 +37,18 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """A batch of SQS, or one document: `{"tenant", "command", "data", "key", "correlation"?}`.
 
     A message that is no command, or uses a key again for another, fails until it is among the dead letters; a
-    rejection is an answer, logged. A direct invocation is answered `{"status": "committed" | "rejected" |
-    "unavailable", ...}`; `{"check": ...}`, sent by each deployment with schedules, only that the function has loaded.
+    rejection is an answer, logged; what is personal in one must be encrypted.
+    A direct invocation is answered `{"status": "committed" | "rejected" | "unavailable", ...}`; `{"seal": document}`
+    the document as it may wait in the queue, `{"status": "sealed", "document": ...}`; `{"check": ...}`, sent by each
+    deployment with schedules, only that the function has loaded.
     """
     deadline = executor.clock() + context.get_remaining_time_in_millis() / 1000 - _MARGIN
     if "check" in event:
         return {"status": "ready"}
+    if "seal" in event:
+        return _answered(lambda: {"status": "sealed", "document": reader.sealed(event["seal"])})
     if "Records" not in event:
-        return _answered(event, deadline)
+        return _answered(lambda: _committed(_execute(event, deadline)))
     batch = Batch(log, environment.queue)
     for message in event["Records"]:
         batch.attempt(message, lambda message=message: _take(message, deadline))
@@ -58,16 +62,28 @@ def _take(message: Delivered, deadline: float) -> None:
     except ValueError as error:
         raise InvalidCommand([("body", f"is not JSON: {error}")]) from None
     if isinstance(document, dict) and "schedule" in document:
-        ticks.take(_valid(TickDocument, document), deadline, again)
+        ticks.take(_tick(document), deadline, again)
         return
-    outcome = _execute(document, deadline, again)
-    if isinstance(outcome, Rejection):
-        log.warning("a command was rejected", code=outcome.code, detail=outcome.detail, command=document["command"])
-
-
-def _answered(document: dict[str, Any], deadline: float) -> dict[str, Any]:
     try:
-        outcome = _execute(document, deadline, repeated=False)
+        outcome = _execute(document, deadline, queued=True, repeated=again)
+    except RestedClear as error:
+        log.error("a command was refused: %s", error)
+        return
+    if isinstance(outcome, Rejection):
+        about = {"code": outcome.code, "detail": executor.told(outcome), "command": document["command"]}
+        log.warning("a command was rejected", **about)
+
+
+def _tick(document: dict[str, Any]) -> TickDocument:
+    try:
+        return TickDocument.model_validate(document)
+    except ValidationError as error:
+        raise InvalidCommand.of(error) from None
+
+
+def _answered(answer: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return answer()
     except InvalidCommand as error:
         fields = [{"field": field, "reason": reason} for field, reason in error.errors]
         return {"status": "rejected", "code": "invalid-command", "detail": str(error), "errors": fields}
@@ -75,6 +91,9 @@ def _answered(document: dict[str, Any], deadline: float) -> dict[str, Any]:
         return {"status": "rejected", "code": "key-reused", "detail": str(error)}
     except Unavailable as error:
         return {"status": "unavailable", "detail": str(error), "retryAfter": error.retry_after}
+
+
+def _committed(outcome: Committed | Rejection) -> dict[str, Any]:
     if isinstance(outcome, Rejection):
         return {"status": "rejected", "code": outcome.code, "detail": outcome.detail, "facts": dict(outcome.facts)}
     tip = (outcome.stream.category, outcome.stream.id), outcome.next
@@ -87,26 +106,13 @@ def _answered(document: dict[str, Any], deadline: float) -> dict[str, Any]:
     }
 
 
-def _execute(document: Any, deadline: float, repeated: bool) -> Committed | Rejection:
-    """Raises InvalidCommand, KeyReuse, Unavailable."""
-    asked = _valid(CommandDocument, document)
+def _execute(document: Any, deadline: float, *, queued: bool = False, repeated: bool = False) -> Committed | Rejection:
+    """Raises InvalidCommand, KeyReuse, Unavailable; RestedClear for what was `queued`."""
+    asked = reader.read(document, queued=queued)
     try:
-        tenant = Tenant(asked.tenant)
-        kind = service.commands.get(asked.command)
-        if kind is None:
-            known = ", ".join(sorted(service.commands))
-            raise InvalidValue("command", f"{asked.command[:80]!r} is no command of {service.name}; there are {known}")
-        command = kind.model_validate_json(json.dumps(asked.data))
-        context = asked.context(tenant, deadline, repeated)
-        return executor.execute(service.aggregate_of(kind), tenant, command, context)
+        context = asked.document.context(asked.tenant, deadline, repeated)
+        return executor.execute(service.aggregate_of(type(asked.command)), asked.tenant, asked.command, context)
     except (ValidationError, InvalidValue) as error:
-        raise InvalidCommand.of(error) from None
-
-
-def _valid(kind: type[D], document: Any) -> D:
-    try:
-        return kind.model_validate(document)
-    except ValidationError as error:
         raise InvalidCommand.of(error) from None
 
 

@@ -71,7 +71,7 @@ class Ticks:
                     schedule=tick.schedule,
                     tenant=tick.tenant,
                     code=outcome.code,
-                    detail=outcome.detail,
+                    detail=self._executor.told(outcome),
                 )
 
 

@@ -142,7 +142,7 @@ class Attempt:
     def _check_request(self, request_hash: str) -> None:
         if request_hash.startswith(KEYED):
             mine = self._request_hash(make=False)
-            same = request_hash == mine or mine == KEYED  # whom it was about is erased: nobody can tell any more
+            same = request_hash == mine or KEYED in (request_hash, mine)  # of who is erased nobody can tell any more
         else:
             same = request_hash == self.context.request_hash
         if not same:

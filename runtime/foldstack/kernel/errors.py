@@ -133,8 +133,11 @@ class OperationRefused(FoldstackError):
     """What a person who operates the service asks for is not possible now; the message says what is."""
 
 
-def described(error: Exception) -> str:
-    """An error in a line, without the data that it is about: this is kept, sent and logged."""
+def described(error: Exception, personal: bool = False) -> str:
+    """An error in a line, without the data that it is about: this is kept, sent and logged. In a service with
+    personal fields what is kept is its kind alone: nobody knows whom its text names."""
+    if personal:
+        return f"{type(error).__name__}: what it said is in the log"
     if isinstance(error, ValidationError):
         parts = error.errors(include_url=False, include_context=False, include_input=False)
         said = "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in parts)

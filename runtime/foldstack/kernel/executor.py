@@ -132,6 +132,11 @@ class Executor:
             )
         return self.keyring
 
+    def told(self, rejection: Rejection) -> str:
+        """The detail of a rejection as it may be logged and kept. In a service with personal fields it may name
+        somebody, and its code must do."""
+        return rejection.detail if self.keyring is None else "[personal]"
+
     def reading(self, aggregate: Aggregate, commit: "Commit | Envelope") -> "Opener | None":
         """What reads the personal fields of a commit's events."""
         keyring = self.keyring_of(aggregate)

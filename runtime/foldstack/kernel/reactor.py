@@ -147,13 +147,14 @@ class Reactor:
         """Of a saga's step a no is final: only a person can go on from there."""
         self._log(Reacted(occasion.reaction.name, rejection))
         if occasion.reaction.saga is not None:
-            self._stick(occasion, f"rejected: {rejection.code}: {rejection.detail}", 1)
+            self._stick(occasion, f"rejected: {rejection.code}: {self._executor.told(rejection)}", 1)
 
     def _failed(self, occasion: Occasion, error: Exception, drive: "_Drive") -> None:
         final = drive.attempts is not None or isinstance(error, ReactionLoop)
         if occasion.reaction.saga is not None and final:
             try:
-                self._stick(occasion, described(error), drive.attempts or 1)
+                kept = described(error, personal=self._executor.keyring is not None)
+                self._stick(occasion, kept, drive.attempts or 1)
                 return
             except Exception as fault:  # noqa: BLE001 - told with the error: it goes to the dead letters
                 error.add_note(f"and it could not be recorded: {fault!r}")

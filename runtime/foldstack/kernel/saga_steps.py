@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .commit import Commit, event_id
 from .errors import described
@@ -17,6 +17,9 @@ from .saga import Saga
 from .saga_messages import SagaRetried, SagaStepSkipped, SagaStuck
 from .saga_progress import SagaProgress, progress
 from .service import Service
+
+if TYPE_CHECKING:
+    from .personal import Reading
 
 StepStatus = Literal["done", "pending", "scheduled", "stuck", "skipped", "overtaken", "compensated", "failing"]
 Kind = Literal["effect", "automation", "timeout"]
@@ -70,8 +73,10 @@ def report(service: Service, executor: Executor, saga: Saga, stream: StreamId, n
     occasions: list[Occasion] = []
     happened: dict[tuple[str, str], list[Happening]] = {}
     ended = 0
+    keyring = executor.keyring_of(saga.of)
+    reading = keyring.opener(stream.tenant, *(each.event.data for each in past.events)) if keyring else None
     for each in past.events:
-        for id, event in _decoded(saga, stream, each):
+        for id, event in _decoded(saga, stream, each, reading):
             about = EventMeta(
                 stream.id, each.event.version, each.commit.time, each.commit.causation, each.commit.reaction
             )
@@ -130,7 +135,8 @@ class _Outcomes:
         try:
             return self._commanded(occasion, step)
         except Exception as error:  # noqa: BLE001 - the domain's own: shown, as it is what keeps the step from being done
-            return replace(step, status="failing", error=described(error))
+            told = described(error, personal=self._executor.keyring is not None)
+            return replace(step, status="failing", error=told)
 
     def _commanded(self, occasion: Occasion, step: StepReport) -> StepReport:
         """By the commits of its commands, wherever they are."""
@@ -167,9 +173,9 @@ def _undone(step: StepReport, steps: list[tuple[Occasion, StepReport]]) -> StepR
     return step
 
 
-def _decoded(saga: Saga, stream: StreamId, past: PastEvent) -> list[tuple[str, Event]]:
+def _decoded(saga: Saga, stream: StreamId, past: PastEvent, reading: "Reading | None") -> list[tuple[str, Event]]:
     id = event_id(stream, past.event.version)
-    made = saga.of.upcasters.decode(past.event)
+    made = saga.of.upcasters.decode(past.event, reading)
     return [(id if n == 0 else f"{id}.{n}", event) for n, event in enumerate(made)]
 
 
