@@ -35,9 +35,11 @@ def test_rows_are_read_in_the_clear_and_kept_as_ciphertext(world):
 
 
 def test_a_projector_has_no_keys_and_needs_none(world):
-    world.sandbox.done(somebody())
+    for n in range(1, 13):
+        world.sandbox.done(somebody(f"c{n}"))
     looks = world.sandbox.keys.reads
     world.deliver()
+    assert world.together == 12, "a batch is one read and one write, for personal rows too"
     world.projector.heal(customers, StreamId.of(TENANT, "customer", "c1"))
     assert world.sandbox.keys.reads == looks
 

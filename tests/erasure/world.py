@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import psycopg
+from foldstack.aws.batch_projector import BatchProjector
 from foldstack.aws.opened_views import OpenedViews
-from foldstack.aws.projector import Projector, by_stream
+from foldstack.aws.projector import by_stream
 from foldstack.aws.sql.views import SqlViews
 from foldstack.aws.views import ViewReader
 from foldstack.kernel.envelope import Envelope
@@ -24,7 +25,8 @@ from .support import TENANT, Sandbox
 
 
 class World:
-    """`database` keeps the view, without one it is in memory, as items of DynamoDB."""
+    """`database` keeps the view, without one it is in memory, as items of DynamoDB. `together` counts the streams of
+    the last delivery that went in one read and one write."""
 
     def __init__(self, database: Database | None = None, projection: Projection = customers) -> None:
         self.sandbox = Sandbox()
@@ -32,8 +34,11 @@ class World:
         self.projection = projection
         self.rows: Any = database.store([projection]) if database else MemoryViewStore()
         self.parked = Parked()
-        self.projector = Projector([projection], self.sandbox.store, self.rows, self.parked, sleep=lambda seconds: None)
+        self.projector = BatchProjector(
+            [projection], self.sandbox.store, self.rows, self.parked, sleep=lambda seconds: None
+        )
         self.road: list[bytes] = []
+        self.together = 0
         self._published: set[str] = set()
 
     def deliver(self) -> None:
@@ -46,8 +51,12 @@ class World:
                     self._published.add(envelope.id)
                     self.road.append(json.dumps(envelope.to_dict("customers")).encode())
                     envelopes.append(Envelope.parse(json.loads(self.road[-1])))
-        for group in by_stream(envelopes).values():
-            self.projector.project(group[0].stream, group)
+        groups = by_stream(envelopes)
+        together = self.projector.project_together(groups)
+        self.together = len(together)
+        for key, group in groups.items():
+            if key not in together:
+                self.projector.project(group[0].stream, group)
 
     def views(self, token: Token | None = None) -> Views:
         """As one request of a sandbox sees them."""
