@@ -68,6 +68,11 @@ class Connection:
         return domain.load(self.environment.domain)
 
     @property
+    def user_pool(self) -> str:
+        """The id of the pool of its users, empty where it has none."""
+        return self._auth["user_pool_id"] if self._auth else ""
+
+    @property
     def auth(self) -> Auth:
         """Raises OperationRefused where the stack has none."""
         if self._auth is None:

@@ -64,7 +64,8 @@ def _erased(connection: "Connection", tenant: "Tenant", subject: str, who: str, 
     eraser = Eraser(connection.as_role(role, "dynamodb", session), connection.environment.key_table)
     erasure = Erasure(eraser, connection.service, tenant, subject)
     tombstone, again = erasure.erase(who, why)
-    return Report(tenant, subject, tombstone, again, None if quick else _left(connection, erasure))
+    left = None if quick else _left(connection, erasure)
+    return Report(tenant, subject, tombstone, again, left, connection.user_pool)
 
 
 def _left(connection: "Connection", erasure: Any) -> "Left":
@@ -88,6 +89,8 @@ def _show(report: "Report") -> None:
     out.print(f"why: {report.tombstone.why}", markup=False)
     out.print(f"no function can have the key in hand after {report.functions_until}")
     out.print(f"final from {report.final_from}: until then the key table can be restored to before")
+    for each in report.elsewhere:
+        out.print(f"not erased by this: {each}", markup=False)
     left = report.left
     if left is None:
         out.print("not proven: without --quick the store is read, and what is left there counted")

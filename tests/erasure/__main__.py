@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pulumi
 
-from components import EventSourcedService, HttpApi, Operations, ProjectionPipeline, SqlStore
+from components import EventSourcedService, HttpApi, Operations, ProjectionPipeline, SqlStore, TenantAuth
 
 config = pulumi.Config()
 operations = Operations(removal="destroy")
@@ -27,12 +27,16 @@ views = ProjectionPipeline(
     "customers-views",
     {"source": customers.events, "views": ["customers"], "store": store, "operations": operations},
 )
+auth = TenantAuth(
+    "customers-auth",
+    {"domain": customers.events["domain"], "callback_urls": ["http://localhost/"], "operations": operations},
+)
 api = HttpApi(
     "customers-api",
     {
         "commands": customers.commands,
         "queries": [views.queries],
-        "anonymous": True,
+        "authorizer": auth.authorizer,
         "split": True,
         "operations": operations,
     },
@@ -40,4 +44,4 @@ api = HttpApi(
 
 pulumi.export("apiUrl", api.url)
 pulumi.export("viewTables", views.view_tables)
-pulumi.export("operated", {"service": customers.operated, "pipelines": [views.operated]})
+pulumi.export("operated", {"service": customers.operated, "pipelines": [views.operated], "auth": auth.operated})

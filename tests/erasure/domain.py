@@ -1,9 +1,10 @@
 """Customers: whose names, e-mail addresses and birthdays are theirs to have erased. And parcels, about two people."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated
 
 from foldstack import (
+    EVERYTHING,
     Aggregate,
     Answer,
     Api,
@@ -11,10 +12,12 @@ from foldstack import (
     Command,
     Erased,
     Event,
+    Later,
     Personal,
     Projection,
     Reactions,
     Rejection,
+    Roles,
     Service,
     State,
 )
@@ -72,6 +75,16 @@ class Earned(Event):
     points: int
 
 
+class Congratulate(Command):
+    customer_id: str
+    name: Name
+
+
+class Congratulated(Event):
+    customer_id: str
+    name: Name
+
+
 class Closed(Event):
     customer_id: str
     name: Annotated[str, Personal(subject="customer_id")]
@@ -123,6 +136,16 @@ def earn(command, state):
 @customer.decides(Close, by="customer_id")
 def close(command, state):
     return None if state.closed or not state.customer_id else Closed(customer_id=command.customer_id, name=state.name)
+
+
+@customer.decides(Congratulate, by="customer_id")
+def congratulate(command, state):
+    return Congratulated(customer_id=command.customer_id, name=command.name) if state.customer_id else None
+
+
+@customer.evolves(Congratulated)
+def congratulated(state, event):
+    return state
 
 
 @customer.evolves(Registered)
@@ -242,7 +265,12 @@ def welcome(event, context):
     return Greet(customer_id=event.customer_id) if event.name else None
 
 
-api = Api()
+@reactions.automation(on=Registered, of=customer)
+def in_a_year(event, context):
+    return Later(Congratulate(customer_id=event.customer_id, name=event.name), context.now + timedelta(days=365))
+
+
+api = Api(Roles(admin=EVERYTHING, viewer=("read",)))
 
 
 class NewCustomer(Body):
@@ -274,7 +302,7 @@ def _answer(request, command, status=200):
     return Answer(status, outcome.result)
 
 
-@api.post("/customers", body=NewCustomer, answers={201: Profile}, problems=(409,))
+@api.post("/customers", permission="manage", body=NewCustomer, answers={201: Profile}, problems=(409,))
 def create(request):
     """Register a customer."""
     body = request.body
@@ -283,32 +311,34 @@ def create(request):
     return _answer(request, command, 201)
 
 
-@api.put("/customers/{customer_id}/email", body=NewEmail, answers={200: Profile}, problems=(404, 409))
+@api.put(
+    "/customers/{customer_id}/email", permission="manage", body=NewEmail, answers={200: Profile}, problems=(404, 409)
+)
 def put_email(request):
     """Change an e-mail address."""
     return _answer(request, ChangeEmail(customer_id=request.path["customer_id"], email=request.body.email))
 
 
-@api.post("/customers/{customer_id}/points", body=Points, answers={200: Profile}, problems=(404,))
+@api.post("/customers/{customer_id}/points", permission="manage", body=Points, answers={200: Profile}, problems=(404,))
 def post_points(request):
     """Earn points."""
     return _answer(request, Earn(customer_id=request.path["customer_id"], points=request.body.points))
 
 
-@api.delete("/customers/{customer_id}", answers={200: Profile})
+@api.delete("/customers/{customer_id}", permission="manage", answers={200: Profile})
 def delete(request):
     """Close an account."""
     return _answer(request, Close(customer_id=request.path["customer_id"]))
 
 
-@api.get("/customers/{customer_id}", answers={200: Profile}, problems=(404,))
+@api.get("/customers/{customer_id}", permission="read", answers={200: Profile}, problems=(404,))
 def get(request):
     """A customer."""
     row = request.views.get(customers, request.path["customer_id"])
     return Answer(200, row) if row else Rejection("unknown", "there is no such customer", kind="not-found")
 
 
-@api.get("/customers", answers={200: None})
+@api.get("/customers", permission="read", answers={200: None})
 def everybody(request):
     """All customers."""
     page = request.views.page(customers, 50, None)

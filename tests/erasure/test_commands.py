@@ -15,6 +15,7 @@ from foldstack.kernel.keys import StreamId, Tenant
 from foldstack.kernel.reactor import Reactor
 from foldstack.kernel.snapshot import decode as decode_snapshot
 from foldstack.kernel.store import MemoryCommitStore
+from foldstack.kernel.timer import MemoryTimer
 
 from .domain import ChangeEmail, Close, Customer, Earn, Greet, Party, Registered, Send, customer, mail, parcel
 from .domain import service as customers
@@ -171,7 +172,7 @@ def test_a_tenants_person_is_nobody_elses(sandbox):
 
 def test_reactions_read_what_happened_to_whom(sandbox):
     done = sandbox.done(somebody())
-    reactor = Reactor(customers, sandbox.another().executor)
+    reactor = Reactor(customers, sandbox.another().executor, timer=MemoryTimer())
     (reacted,) = reactor.drive(done.commit, sandbox.executor.clock() + 5)
     assert reacted.outcome.stream.key == "acme#mail#c1"
 

@@ -40,13 +40,24 @@ class Left:
 
 @dataclass(frozen=True)
 class Report:
-    """`again` says that the key was erased before; `left` is None where nobody looked."""
+    """`again` says that the key was erased before; `left` is None where nobody looked. `user_pool` is the id of the
+    service's, if it has one."""
 
     tenant: Tenant
     subject: str
     tombstone: Tombstone
     again: bool
     left: Left | None
+    user_pool: str = ""
+
+    @property
+    def elsewhere(self) -> list[str]:
+        """Where else something of a person may be, that no key of theirs encrypts."""
+        account = (
+            f"an account in the user pool {self.user_pool}, with an e-mail address, where the person signs in: "
+            "`foldstack user remove EMAIL` deletes it"
+        )
+        return ([account] if self.user_pool else []) + ["what effects have sent to other systems"]
 
     @property
     def functions_until(self) -> str:
@@ -75,6 +86,7 @@ class Report:
             "functionsUntil": self.functions_until,
             "finalFrom": self.final_from,
             "proven": self.proven,
+            "notErased": self.elsewhere,
             "ciphertext": left
             and {
                 "streams": sorted(stream.key for stream in left.streams),
