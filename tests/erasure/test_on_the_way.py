@@ -9,12 +9,13 @@ import pytest
 from foldstack.aws import clients, composition
 from foldstack.kernel.keyring import LIFE
 from foldstack.kernel.keys import StreamId
+from foldstack.kernel.personal import erased as erased_of
 from foldstack.kernel.personal import tokens
 
 from tests.consumers.functions import Context, bus_message, failed, load, message
 
 from .support import TENANT, Sandbox
-from .visits import Planned, Remind, Visit, phone, visit
+from .visits import Forget, Planned, Remind, Visit, phone, visit
 
 ENVIRONMENT = {"DOMAIN": "tests.erasure.visits:service", "SERVICE": "visits"}
 TIMERS = {"group": "timers", "role": "role", "queue": "queue", "dead_letters": "dead"}
@@ -131,6 +132,7 @@ def test_it_is_known_by_what_it_says_and_not_by_its_ciphertext(clinic):
 
 def test_in_the_clear_it_is_refused_and_does_not_stay_among_the_dead_letters(clinic, caplog):
     assert clinic.queued(document())
+    assert clinic.queued(document({**PLAN, "name": {"~": '="Ada Lovelace"'}}))
     assert clinic.queued(document({**PLAN, "ends_at": "no moment"})), "not even where it is no valid command"
     assert clinic.commits() == []
     assert 'invoke this function with {"seal": DOCUMENT}' in caplog.text
@@ -199,6 +201,7 @@ def test_a_command_that_was_made_of_what_is_erased_now_is_the_same_command(clini
     """A reaction that is run again makes it of what it can still read."""
     sandbox = clinic.sandbox
     clinic.plan()
+    sandbox.done(Forget(visit_id="of-nobody"), "n1", aggregate=visit)
     context = {"key": "r1", "aggregate": visit}
     first = sandbox.done(Remind(visit_id="v1", patient="ada", name="Ada Lovelace"), body={}, **context)
     stored = clinic.commits()[0].stored[0]
@@ -209,9 +212,17 @@ def test_a_command_that_was_made_of_what_is_erased_now_is_the_same_command(clini
     for each in (sandbox, sandbox.another()):
         outcome = each.done(again, body={}, repeated=True, **context)
         assert (outcome.replayed, outcome.first) == (True, first.first)
-    made_of_it = sandbox.done(again, "r2", body={}, aggregate=visit)
-    assert not made_of_it.replayed
-    assert sandbox.another().done(again, "r2", body={}, aggregate=visit, repeated=True).replayed
+
+
+def test_a_sandbox_with_the_key_in_hand_meets_what_another_has_made_without_it(clinic):
+    warm, name = clinic.sandbox, "Ada Lovelace"
+    clinic.plan()
+    clinic.sandbox.keys.erase(TENANT, "ada")
+    erased = erased_of(Remind(visit_id="v1", patient="ada", name=name))
+    assert not warm.another().done(erased, "r1", body={}, aggregate=visit).replayed
+    assert warm.done(
+        Remind(visit_id="v1", patient="ada", name=name), "r1", body={}, aggregate=visit, repeated=True
+    ).replayed
 
 
 def test_an_outcome_that_is_there_already_is_answered_as_it_can_be_read(clinic):

@@ -35,23 +35,26 @@ def opened(keyring: Keyring, tenant: Tenant, kind: type[Command], document: dict
 def in_the_clear(kind: type[Command], document: dict[str, Any]) -> bool:
     """Whether something personal is in a document that is not encrypted, and says something: by the names of fields,
     since it need be no valid one."""
-    said: dict[str, list[Any]] = {}
+    defaults: dict[str, list[Any]] = {}
     for field in personal_fields(kind):
-        said.setdefault(field.name, []).append(_default(field.model, field.name))
-    return any(name in said and isinstance(value, str) and value not in said[name] for name, value in _fields(document))
+        defaults.setdefault(field.name, []).append(_default(field.model, field.name))
+    return any(_says(value, defaults[name]) for name, value in _fields(document) if name in defaults)
+
+
+def _says(value: Any, nothing: list[Any]) -> bool:
+    token = token_of(value)
+    return (isinstance(value, str) and value not in nothing) or (token is not None and token.startswith(CLEAR))
 
 
 def _fields(document: Any) -> Iterator[tuple[str, Any]]:
-    """All fields in plain JSON, however deep, but encrypted ones."""
+    """All fields in plain JSON, however deep."""
     if isinstance(document, list):
         for each in document:
             yield from _fields(each)
     elif isinstance(document, dict):
         for name, value in document.items():
-            token = token_of(value)
-            if token is None or token.startswith(CLEAR):
-                yield name, value
-                yield from _fields(value)
+            yield name, value
+            yield from _fields(value)
 
 
 def _default(model: type[BaseModel], name: str) -> Any:
