@@ -13,9 +13,16 @@ TENANT_KEYS = {"p": "S", "s": "S"}
 
 
 def table(
-    scope: Scope, suffix: str, keys: dict[str, str], *, stream: bool = False, expires: str | None = None
+    scope: Scope,
+    suffix: str,
+    keys: dict[str, str],
+    *,
+    stream: bool = False,
+    expires: str | None = None,
+    key_arn: pulumi.Input[str] | None = None,
 ) -> aws.dynamodb.Table:
-    """A table on demand. `keys` are its key attributes and types, `expires` the attribute with a time to live."""
+    """A table on demand. `keys` are its key attributes and types, `expires` the attribute with a time to live; it is
+    encrypted under AWS's key for DynamoDB, or one of our own."""
     names = list(keys)
     return aws.dynamodb.Table(
         scope.child(suffix),
@@ -27,15 +34,23 @@ def table(
         stream_view_type="NEW_IMAGE" if stream else None,
         ttl={"enabled": True, "attribute_name": expires} if expires else None,
         point_in_time_recovery={"enabled": True},
-        server_side_encryption={"enabled": True},
+        server_side_encryption={"enabled": True, "kms_key_arn": key_arn} if key_arn else {"enabled": True},
         deletion_protection_enabled=scope.keep,
         tags=scope.tags,
         opts=scope.data_options(),
     )
 
 
-def bucket(scope: Scope, suffix: str, *, versioned: bool, expire_after_days: int | None = None) -> aws.s3.Bucket:
-    """A private bucket, reached over TLS alone. Old versions and unfinished uploads do not pile up in it."""
+def bucket(
+    scope: Scope,
+    suffix: str,
+    *,
+    versioned: bool,
+    expire_after_days: int | None = None,
+    key_arn: pulumi.Input[str] | None = None,
+) -> aws.s3.Bucket:
+    """A private bucket, reached over TLS alone, encrypted by S3 or under a key of our own. Old versions and unfinished
+    uploads do not pile up in it."""
     made = aws.s3.Bucket(
         scope.child(suffix),
         force_destroy=not scope.keep,
@@ -54,7 +69,7 @@ def bucket(scope: Scope, suffix: str, *, versioned: bool, expire_after_days: int
     aws.s3.BucketServerSideEncryptionConfiguration(
         scope.child(f"{suffix}-encryption"),
         bucket=made.bucket,
-        rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
+        rules=[_encryption(key_arn)],
         opts=scope.options(),
     )
     versioning = []
@@ -82,6 +97,18 @@ def bucket(scope: Scope, suffix: str, *, versioned: bool, expire_after_days: int
     return made
 
 
+def key(scope: Scope, suffix: str, purpose: str) -> aws.kms.Key:
+    """A key of our own, with AWS's default policy: who may use it is said by the roles."""
+    return aws.kms.Key(
+        scope.child(suffix),
+        description=purpose,
+        enable_key_rotation=True,
+        deletion_window_in_days=30 if scope.keep else 7,
+        tags=scope.tags,
+        opts=scope.data_options(),
+    )
+
+
 def secret(scope: Scope, name: str, value: pulumi.Input[str] | None) -> aws.secretsmanager.Secret:
     """A secret; without a value it waits for a person to set one."""
     made = aws.secretsmanager.Secret(
@@ -98,6 +125,15 @@ def secret(scope: Scope, name: str, value: pulumi.Input[str] | None) -> aws.secr
             opts=scope.options(),
         )
     return made
+
+
+def _encryption(key_arn: pulumi.Input[str] | None) -> aws.s3.BucketServerSideEncryptionConfigurationRuleArgsDict:
+    if key_arn is None:
+        return {"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}
+    return {
+        "apply_server_side_encryption_by_default": {"sse_algorithm": "aws:kms", "kms_master_key_id": key_arn},
+        "bucket_key_enabled": True,
+    }
 
 
 def _lifecycle(versioned: bool, expire_after_days: int | None) -> list[aws.s3.BucketLifecycleConfigurationRuleArgsDict]:

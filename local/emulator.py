@@ -29,6 +29,7 @@ PATCHES = (
     "leading-keys",
     "partiql",
     "policy-variables",
+    "session-tags",
     "stream-records",
     "data-api",
     "schedule-arn",

@@ -17,12 +17,14 @@ from ..kernel.projection import Projection
 from ..kernel.reactor import Reacted, Reactor
 from ..kernel.service import Service, Settings
 from ..kernel.store import CommitStore
+from ..kernel.timer import Timer
 from ..kernel.token import Token
 from . import clients
 from .bodies import Bodies
 from .commit_store import DynamoCommitStore
 from .environment import Environment, SqlConnection
 from .generations import FEEDERS_LOOK, READERS_LOOK, Generations
+from .sessions import Sessions, client_for
 
 if TYPE_CHECKING:
     from .dead_letters import DeadLetters
@@ -31,11 +33,11 @@ if TYPE_CHECKING:
     from .rebuild import Rebuild
     from .relay import Relay
     from .roads.road import Road
+    from .silos import SiloedGenerations
     from .sql.statements import Sql
     from .sql.view_store import SqlViewStore
     from .sweep import Sweep
     from .tenants import Standings
-    from .timer import SchedulerTimer
     from .view_operations import OperatedViews
     from .view_store import BatchViewStore, ViewStore
     from .views import ViewReader
@@ -54,15 +56,22 @@ def commit_store(env: Environment, client: MakeClient | None = None) -> DynamoCo
     """One without an id table, for a function that only reads commits."""
     ids = env.variables.get("FOLDSTACK_ID_TABLE", "")
     dynamodb = client("dynamodb") if client else clients.commit_table()
-    return DynamoCommitStore(dynamodb, env.commit_table, ids, bodies(env, client))
+    sessions = None if client else _sessions(env)
+    return DynamoCommitStore(dynamodb, env.commit_table, ids, bodies(env, client), sessions=sessions)
 
 
 def bodies(env: Environment, client: MakeClient | None = None) -> Bodies:
-    return Bodies(partial(client or clients.client, "s3"), env.bodies_bucket)
+    sessions = None if client else _sessions(env)
+    return Bodies(partial(client or clients.client, "s3"), env.bodies_bucket, sessions)
 
 
 def executor(env: Environment) -> Executor:
-    return Executor(commit_store(env), epoch=env.store_epoch)
+    store: CommitStore = commit_store(env)
+    if env.silos:
+        from .silos import SiloedCommitStore
+
+        store = SiloedCommitStore(store, {tenant: commit_store(silo) for tenant, silo in env.silos.items()})
+    return Executor(store, epoch=env.store_epoch)
 
 
 def reactor(env: Environment, service: Service, executor: Executor) -> Reactor:
@@ -87,10 +96,15 @@ def dead_letters(env: Environment) -> "DeadLetters":
     return DeadLetters(clients.client("sqs"), env.dead_letters)
 
 
-def timer(env: Environment) -> "SchedulerTimer":
+def timer(env: Environment) -> Timer:
     from .timer import SchedulerTimer
 
-    return SchedulerTimer(clients.client("scheduler"), env.timers)
+    shared, *silos = (SchedulerTimer(clients.client("scheduler"), each.timers) for each in (env, *env.silos.values()))
+    if not silos:
+        return shared
+    from .silos import SiloedTimer
+
+    return SiloedTimer(shared, dict(zip(env.silos, silos, strict=True)))
 
 
 def views(
@@ -99,21 +113,30 @@ def views(
     store: CommitStore,
     tenant: Tenant,
     token: Token | None,
-    generations: Generations,
+    generations: "SiloedGenerations",
 ) -> "ViewReader":
     """The views of one tenant, for one request."""
+    env, known = env.of(tenant), generations.of(tenant)
     if env.has_sql:
         from .sql.views import SqlViews
 
-        return SqlViews(_sql_view_store(env, service), store, tenant, token, env.store_epoch, generations)
+        return SqlViews(_sql_view_store(env, service), store, tenant, token, env.store_epoch, known)
+    from .view_store import DynamoViewStore
     from .views import ViewReader
 
-    return ViewReader(view_store(env, service), store, tenant, token, env.store_epoch, generations)
+    dynamodb = client_for(clients.client("dynamodb"), tenant, _sessions(env))
+    rows = DynamoViewStore(dynamodb, env.view_tables)
+    return ViewReader(rows, store, tenant, token, env.store_epoch, known)
 
 
-def read_generations(env: Environment, service: Service) -> Generations:
+def read_generations(env: Environment, service: Service) -> "SiloedGenerations":
     """For all requests of a sandbox. Whoever reads may follow a pointer late: what it left is fed until then."""
-    return Generations(lambda: view_store(env, service), READERS_LOOK, consistent=False)
+    from .silos import SiloedGenerations
+
+    def of(env: Environment) -> Generations:
+        return Generations(lambda: view_store(env, service), READERS_LOOK, consistent=False)
+
+    return SiloedGenerations(of(env), {tenant: of(silo) for tenant, silo in env.silos.items()})
 
 
 def view_store(env: Environment, service: Service) -> "ViewStore":
@@ -252,6 +275,11 @@ def rebuild(
     scan = CommitTableScan(client("dynamodb"), env.commit_table, bodies(env, client))
     heads = CommitTableHeads(client("dynamodb"), env.commit_table)
     return Rebuild(projection, scan, views, by_hand, heads, **options)
+
+
+def _sessions(env: Environment) -> Sessions | None:
+    """None for a function that serves all tenants at once: it has no role for one of them."""
+    return clients.tenant_sessions(env.tenant_role) if env.tenant_role else None
 
 
 @cache
