@@ -42,6 +42,8 @@ _VARIABLES = {
     "PAYMENT_PROVIDER_URL": "http://127.0.0.1:9",
     "POWERTOOLS_SERVICE_NAME": "shop",
 }
+_FOR_TENANTS = {"FOLDSTACK_TENANT_ROLE": "arn:aws:iam::000000000000:role/tenants"}
+_SERVING_TENANTS = tuple(f"foldstack.handlers.{name}" for name in ("http", "commands", "effects"))
 
 
 def imports(rounds: int = 15, functions: tuple[str, ...] = FUNCTIONS) -> tuple[Table, Table]:
@@ -132,7 +134,8 @@ def _self_times(module: str, unpacked: Unpacked, runs: int) -> dict[str, int]:
 def _run(options: list[str], module: str, unpacked: Unpacked) -> subprocess.CompletedProcess[str]:
     # -I ignores PYTHON* variables and the user's packages, -S the environment's, -B writes no byte code.
     command = [sys.executable, "-I", "-S", "-B", *options, str(_CHILD), module, *unpacked.path]
-    done = subprocess.run(command, env=_VARIABLES, capture_output=True, text=True, check=False)
+    variables = {**_VARIABLES, **(_FOR_TENANTS if module in _SERVING_TENANTS else {})}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"loading {module} from its bundle failed:\n{done.stderr}")
     return done

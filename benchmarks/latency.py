@@ -22,6 +22,8 @@ from foldstack.handlers.delivered import envelope_of
 from local.cloud import LaptopCloud
 from local.event_sources import EventSource
 from local.invocation import Crash, Invocation, Invoke
+from local.operations.connection import Connection
+from local.tokens import Tokens
 
 from .bare_hop import BareHop
 from .measure import Table, percentile
@@ -122,7 +124,7 @@ class _Run:
             cloud.up(config={"road": road, "readModel": read_model})
             for source in cloud.sources:
                 self._timeline.watch(source)
-            self._api = _Api(cloud.outputs["apiUrl"])
+            self._api = _Api(cloud.outputs["apiUrl"], Connection(ROOT, None, cloud.home).tokens)
             hop = BareHop(cloud.client, road)
             for n in range(_WARM):
                 self._create(f"warm-{n}")
@@ -203,12 +205,14 @@ class _Run:
 
 
 class _Api:
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, tokens: Tokens) -> None:
         where = urlsplit(url)
+        self._tokens = tokens
         self._connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=_DEADLINE)
 
     def send(self, method: str, path: str, body: Any = None, token: str = "") -> tuple[int, dict[str, str], bytes]:
-        headers = {"x-tenant-id": _TENANT, **({"x-consistency-token": token} if token else {})}
+        access = self._tokens.of(_TENANT, "admin", "admin")["access_token"]
+        headers = {"authorization": f"Bearer {access}", **({"x-consistency-token": token} if token else {})}
         if body is not None:
             headers["content-type"] = "application/json"
         self._connection.request(method, path, None if body is None else json.dumps(body), headers)

@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
@@ -29,13 +29,15 @@ KEYS = {
 }
 COMMITS, IDS = "shop-commits", "shop-ids"
 FUNCTIONS = ("http", "relay", "projector", "effects")
+SERVING_TENANTS = ("http", "effects")
 _BUCKET, _BUS, _TIMERS = "shop-bodies", "shop-bus", "shop-timers"
 _TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}
-_SERVICES = ("dynamodb", "s3", "events", "sqs", "secretsmanager", "scheduler", "iam", "rds-data")
+_SERVICES = ("dynamodb", "s3", "events", "sqs", "secretsmanager", "scheduler", "iam", "rds-data", "sts")
 _RIGHTS = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": [f"{each}:*" for each in _SERVICES], "Resource": "*"}],
 }
+_TENANT = "${aws:PrincipalTag/tenant}"
 
 
 class Stage:
@@ -58,8 +60,10 @@ class Stage:
             threading.Thread(target=provider.serve_forever, daemon=True).start()
             variables = self._provision(f"http://127.0.0.1:{provider.server_address[1]}")
             stack.enter_context(loaded({**variables, **role_variables(self._emulator)}, *FUNCTIONS))
+            for_tenants = {"FOLDSTACK_TENANT_ROLE": tenant_role(self._emulator, KEYS, _BUCKET)}
             for name in FUNCTIONS:
-                self.functions[name] = function(name)
+                with _told(for_tenants if name in SERVING_TENANTS else {}):
+                    self.functions[name] = function(name)
             self._exit = stack.pop_all()
         return self
 
@@ -158,6 +162,35 @@ def silence() -> contextlib.AbstractContextManager[Any]:
     return contextlib.redirect_stdout(_nowhere())
 
 
+def tenant_role(emulator: Emulator, tables: Iterable[str], bucket: str) -> str:
+    """The ARN of a role as the components make it: each item that it reaches has a key that begins with the session's
+    tenant."""
+    iam, prefix = emulator.client("iam"), f"arn:aws:dynamodb:{emulator.region}:{emulator.account}:table"
+    trust = {**_TRUST["Statement"][0], "Action": ["sts:AssumeRole", "sts:TagSession"]}
+    own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{_TENANT}#*"]}}
+    present = {"Null": {"dynamodb:LeadingKeys": "false", "aws:PrincipalTag/tenant": "false"}}
+    actions = [f"dynamodb:{each}" for each in ("BatchWriteItem", "GetItem", "PutItem", "Query")]
+    items = {"Action": actions, "Resource": [f"{prefix}/{name}" for name in tables], "Condition": {**own, **present}}
+    bodies = {"Action": ["s3:GetObject", "s3:PutObject"], "Resource": f"arn:aws:s3:::{bucket}/{_TENANT}/*"}
+    statements = [{"Effect": "Allow", **each} for each in (items, bodies)]
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName="tenants", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    iam.put_role_policy(RoleName="tenants", PolicyName="own", PolicyDocument=document)
+    return role
+
+
+@contextlib.contextmanager
+def _told(variables: Mapping[str, str]) -> Iterator[None]:
+    """What only some functions of a sandbox are told: they read it when they are loaded."""
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            del os.environ[name]
+
+
 @cache
 def _nowhere() -> TextIO:
     """One for the process: Powertools keeps a service's logger, and with it the stream of the first stage."""
@@ -168,5 +201,5 @@ def _forget(functions: tuple[str, ...]) -> None:
     """The modules and clients of an earlier sandbox are bound to its emulator."""
     for name in functions:
         sys.modules.pop(f"foldstack.handlers.{name}", None)
-    clients.client.cache_clear()
-    clients.session.cache_clear()
+    for kept in (clients.client, clients.session, clients.tenant_sessions):
+        kept.cache_clear()

@@ -83,6 +83,12 @@ def _rebuild_memory(scale: Scale) -> Results:
     return {"rebuild_memory": rebuild.memory(**({"most": scale.size} if scale.size else {}))}
 
 
+def _tenancy(scale: Scale) -> Results:
+    from . import tenancy
+
+    return {f"tenancy_{name}": each for name, each in tenancy.costs(**scale.options("commands")).items()}
+
+
 def _consumers(store: str) -> Measure:
     def measure(scale: Scale) -> Results:
         from . import consumers
@@ -104,6 +110,7 @@ def _latency(road: str) -> Measure:
 SUITES: dict[str, dict[str, Measure]] = {
     "commands": {"capacity": _capacity, "throughput": _throughput, "handler": _handler},
     "rebuild": {"rebuild": _rebuild, "memory": _rebuild_memory},
+    "tenancy": {"tenancy": _tenancy},
     "consumers": {store: _consumers(store) for store in ("dynamodb", "data_api", "psycopg")},
     "latency": {road: _latency(road) for road in ("eventbridge", "sns", "sns-fifo", "kinesis")},
     "coldstart": {"imports": _imports, "program": _program, "local_up": _local_up},

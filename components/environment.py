@@ -45,6 +45,11 @@ def erasing(handle: Handle, role_arn: pulumi.Input[str]) -> Variables:
     return {**keys(handle), "FOLDSTACK_ERASE_ROLE": role_arn}
 
 
+def acting_for_tenants(tenant_role_arn: pulumi.Input[str]) -> Variables:
+    """To make sessions for tenants."""
+    return {"FOLDSTACK_TENANT_ROLE": tenant_role_arn}
+
+
 def secrets(handle: Handle) -> Variables:
     """To read secrets."""
     return {"FOLDSTACK_SECRETS": pulumi.Output.json_dumps(handle["secrets"], sort_keys=True)}
@@ -52,13 +57,7 @@ def secrets(handle: Handle) -> Variables:
 
 def timers(handle: Handle) -> Variables:
     """To keep commands for later."""
-    where = {
-        "group": handle["timers_group_name"],
-        "role": handle["timers_role_arn"],
-        "queue": handle["queue_arn"],
-        "dead_letters": handle["dead_letters_arn"],
-    }
-    return {"FOLDSTACK_TIMERS": pulumi.Output.json_dumps(where, sort_keys=True)}
+    return {"FOLDSTACK_TIMERS": pulumi.Output.json_dumps(_timers(handle), sort_keys=True)}
 
 
 def schedules(names: Sequence[str]) -> Variables:
@@ -71,10 +70,21 @@ def dead_letters(queue_url: pulumi.Input[str]) -> Variables:
     return {"FOLDSTACK_DEAD_LETTERS": queue_url}
 
 
-def views(store: Handle, queries: Sequence[Handle]) -> Variables:
-    """To read views; they must be of the same store, no two of one name, and all in DynamoDB or one database."""
-    merged = pulumi.Output.all(store["commit_table_name"], *queries).apply(_merged)
+def views(store: Handle, queries: Sequence[Handle], silos: Sequence[Handle] = ()) -> Variables:
+    """To read the views of a store, beside those of its silos; no two of one name, and all in DynamoDB or one
+    database."""
+    stores = [each["commit_table_name"] for each in (store, *silos)]
+    merged = pulumi.Output.all(stores, *queries).apply(lambda known: _merged(known[0][0], known[0], known[1:]))
     return {"FOLDSTACK_VIEW_TABLES": merged["tables"], "FOLDSTACK_SQL": merged["sql"]}
+
+
+def silos(store: Handle, silos: Sequence[Handle], queries: Sequence[Handle] | None, *, executing: bool) -> Variables:
+    """To serve tenants from stores of their own: what is told of the store that others share, for each of them;
+    without `queries`, nothing of views, and unless it is `executing`, nothing that only commands need."""
+    told = [_told(each, executing) for each in (store, *silos)]
+    known = pulumi.Output.all(pulumi.Output.all(*told), *(queries or []))
+    siloed = known.apply(lambda all_: _siloed(all_[0], None if queries is None else all_[1:]))
+    return {"FOLDSTACK_SILOS": siloed}
 
 
 def sql(connection: Handle, secret_arn: pulumi.Input[str], names: Sequence[str]) -> Variables:
@@ -145,19 +155,73 @@ def with_own(handle: Handle, variables: Variables) -> pulumi.Output[dict[str, st
     )
 
 
-def _merged(store_and_queries: Sequence[Any]) -> dict[str, str]:
-    """The variables' values: tables of views, and the database of views, empty where they are in the other."""
-    store, *queries = store_and_queries
+def _timers(handle: Handle) -> dict[str, pulumi.Input[str]]:
+    return {
+        "group": handle["timers_group_name"],
+        "role": handle["timers_role_arn"],
+        "queue": handle["queue_arn"],
+        "dead_letters": handle["dead_letters_arn"],
+    }
+
+
+def _told(commands: Handle, executing: bool) -> dict[str, Any]:
+    domain = commands["domain"]
+    told = {
+        "silo": domain["silo"],
+        "epoch": domain["store_epoch"],
+        "COMMIT_TABLE": commands["commit_table_name"],
+        "BODIES_BUCKET": commands["bodies_bucket_name"],
+        "KEY_TABLE": commands["key_table_name"],
+        "KMS_KEY": commands["kms_key_arn"],
+    }
+    return {**told, "ID_TABLE": commands["id_table_name"], "TIMERS": _timers(commands)} if executing else told
+
+
+def _siloed(told: Sequence[Any], queries: Sequence[Any] | None) -> str:
+    """Tenant -> its variables, without FOLDSTACK_, as JSON; empty where there are none. Raises ValueError for what
+    are no silos of one service."""
+    shared, *silos = told
+    stores = [each["COMMIT_TABLE"] for each in told]
+    found: dict[str, Any] = {}
+    if shared["silo"]:
+        raise ValueError(
+            f"commands: they are of the silo of {shared['silo']}, and would be everybody's: give them in `silos`, and "
+            "in `commands` those of the service that the other tenants share"
+        )
+    for each in silos:
+        tenant, table = each["silo"], each["COMMIT_TABLE"]
+        if not tenant or tenant in found:
+            said = f"of the silo of {tenant}, for the second time" if tenant else "of no silo"
+            raise ValueError(f"silos: the store {table} is {said}: give each tenant's service once, made with `silo`")
+        if each["epoch"] != shared["epoch"]:
+            raise ValueError(
+                f"silos: the store of {tenant} has the epoch {each['epoch']}, and the one that others share "
+                f"{shared['epoch']}: raise the lower one to the same store_epoch"
+            )
+        found[tenant] = {name: value for name, value in each.items() if name.isupper() and value}
+        if queries is not None:
+            merged = _merged(table, stores, queries)
+            views = {"VIEW_TABLES": merged["tables"], "SQL": merged["sql"]}
+            found[tenant] |= {name: json.loads(text) for name, text in views.items() if text}
+    return json.dumps(found, sort_keys=True) if found else ""
+
+
+def _merged(store: str, stores: Sequence[str], queries: Sequence[Any]) -> dict[str, str]:
+    """The variables' values: tables of a store's views, and the database of its views, empty where they are in the
+    other. Every pipeline must be of one of the `stores`."""
     tables: dict[str, Any] = {}
     names: list[str] = []
+    for each in queries:
+        if each["commit_table_name"] not in stores:
+            raise ValueError(
+                f"queries: the views {', '.join(sorted([*each['view_tables'], *each['sql_views']]))} are of the store "
+                f"{each['commit_table_name']}, and the commands of {', '.join(stores)}: give each service a door of "
+                "its own, and the `commands` of a silo in `silos`"
+            )
+    queries = [each for each in queries if each["commit_table_name"] == store]
     databases = {(q["sql_cluster_arn"], q["sql_secret_arn"], q["sql_database"]) for q in queries if q["sql_views"]}
     for each in queries:
         mine = sorted([*each["view_tables"], *each["sql_views"]])
-        if each["commit_table_name"] != store:
-            raise ValueError(
-                f"queries: the views {', '.join(mine)} are of the store {each['commit_table_name']}, "
-                f"and the commands of {store}: give each service a door of its own"
-            )
         if twice := sorted({*tables, *names} & {*mine}):
             raise ValueError(f"queries: two pipelines have a view {', '.join(twice)}: rename one of each")
         tables |= each["view_tables"]

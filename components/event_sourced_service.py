@@ -19,6 +19,7 @@ from .schedules import Scheduling, ServiceSchedule
 from .scope import Operations, Scope, operated
 
 SECRET = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
+TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 EVENT_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,127}")
 VARIABLE = re.compile(r"(?!FOLDSTACK_|AWS_|LAMBDA_|POWERTOOLS_)[A-Za-z][A-Za-z0-9_]*")
 COMMANDS_TIMEOUT = 60
@@ -51,6 +52,9 @@ class EventSourcedServiceArgs(TypedDict):
     none is missing."""
     effect_delay_seconds: NotRequired[int]
     """How long a request may drive an effect before the queue does, 0 to 900, default 15."""
+    silo: NotRequired[str]
+    """The id of the one tenant that this is for: its data is encrypted under a key of its own, and it is reached
+    through a door that has the service's `commands` among its `silos`. Default: tenants share the service."""
     schedules: NotRequired[list[ServiceSchedule]]
     """When the schedules that the domain answers fire; each deployment sees that it answers these and no others."""
     effect_attempts: NotRequired[int]
@@ -91,6 +95,7 @@ class EventSourcedService(pulumi.ComponentResource):
         shards = arguments.integer("shards", 0, 200, 1)
         retention_hours = arguments.integer("retention_hours", 24, 8760, 24)
         effect_types = arguments.names("effect_types", EVENT_TYPE, "a stored event type", [])
+        silo = arguments.text("silo", TENANT, "a tenant's id: a-z, 0-9 and -, at most 63", "")
         effect_delay = arguments.integer("effect_delay_seconds", 0, 900, 15)
         effect_attempts = arguments.integer("effect_attempts", 2, 1000, ATTEMPTS)
         personal = arguments.flag("personal", False)
@@ -104,11 +109,12 @@ class EventSourcedService(pulumi.ComponentResource):
         super().__init__("foldstack:index:EventSourcedService", name, _recorded(args), opts)
         scope = operations.scope(self, name, service)
 
-        commits = storage.table(scope, "commits", storage.COMMIT_KEYS, stream=True)
-        ids = storage.table(scope, "ids", storage.ID_KEYS, expires="ttl")
-        bodies = storage.bucket(scope, "bodies", versioned=True)
-        failures = storage.bucket(scope, "failures", versioned=False, expire_after_days=30)
-        keys = personal_keys.keys(scope) if personal else personal_keys.NONE
+        key = storage.key(scope, "key", f"what {service} keeps of the tenant {silo}").arn if silo else None
+        commits = storage.table(scope, "commits", storage.COMMIT_KEYS, stream=True, key_arn=key)
+        ids = storage.table(scope, "ids", storage.ID_KEYS, expires="ttl", key_arn=key)
+        bodies = storage.bucket(scope, "bodies", versioned=True, key_arn=key)
+        failures = storage.bucket(scope, "failures", versioned=False, expire_after_days=30, key_arn=key)
+        keys = personal_keys.keys(scope, key) if personal else personal_keys.NONE
         road = roads.build(scope, road_name, shards=shards, retention_hours=retention_hours)
         parked = waiting_queue(scope, "parked", largest_message=LARGEST_MESSAGE)
         secrets = {each: storage.secret(scope, each, value) for each, value in values.items()}
@@ -127,6 +133,8 @@ class EventSourcedService(pulumi.ComponentResource):
             "architecture": built.target.architecture,
             "store_epoch": str(epoch),
             "environment": args.get("environment") or {},
+            "silo": silo,
+            "key_arn": key or "",
         }
         events: Events = {
             "domain": domain,
@@ -157,11 +165,15 @@ class EventSourcedService(pulumi.ComponentResource):
             **keys,
         }
 
-        scheduling.start(ticking, _commands(scope, commands, commands_queue, [each.name for each in ticking]))
+        for_tenants = permissions.execute_commands(commands)
+        if silo:
+            for_tenants = permissions.in_silo(for_tenants, domain)
+        executing = _commands(scope, commands, commands_queue, [each.name for each in ticking], for_tenants)
+        scheduling.start(ticking, executing)
         feed = roads.feed(effects_queue, events, effect_types)
         publishing = publishes(road, feed, parked)
         relay(scope, domain, road, feed, parked, commits.stream_arn, failures)
-        effects = _effects(scope, commands, effects_queue)
+        effects = _effects(scope, commands, effects_queue, for_tenants)
         _check_types(scope, effects, effect_types)
 
         self.events = events
@@ -174,7 +186,7 @@ class EventSourcedService(pulumi.ComponentResource):
                 **environment.domain(domain),
                 **environment.commits(events),
                 **publishing,
-                **(environment.erasing(keys, personal_keys.erase_role(scope, keys).arn) if personal else {}),
+                **(environment.erasing(keys, personal_keys.erase_role(scope, keys, domain).arn) if personal else {}),
             },
         }
         self.operated = pulumi.Output.from_input(operated_service)
@@ -189,14 +201,21 @@ class EventSourcedService(pulumi.ComponentResource):
         )
 
 
-def _commands(scope: Scope, commands: Commands, queue: ConsumerQueue, ticking: Sequence[str]) -> Function:
+def _commands(
+    scope: Scope,
+    commands: Commands,
+    queue: ConsumerQueue,
+    ticking: Sequence[str],
+    for_tenants: Sequence[permissions.Statement],
+) -> Function:
     function = Function(
         scope,
         "commands",
         handler="foldstack.handlers.commands.handler",
         domain=commands["domain"],
         variables={**environment.commands(commands), **environment.schedules(ticking), **queue.variables},
-        statements=[*permissions.execute_commands(commands), *queue.statements],
+        statements=queue.statements,
+        for_tenants=for_tenants,
         timeout=COMMANDS_TIMEOUT,
         memory_mb=MEMORY_MB,
     )
@@ -204,7 +223,9 @@ def _commands(scope: Scope, commands: Commands, queue: ConsumerQueue, ticking: S
     return function
 
 
-def _effects(scope: Scope, commands: Commands, queue: ConsumerQueue) -> Function:
+def _effects(
+    scope: Scope, commands: Commands, queue: ConsumerQueue, for_tenants: Sequence[permissions.Statement]
+) -> Function:
     function = Function(
         scope,
         "effects",
@@ -218,12 +239,12 @@ def _effects(scope: Scope, commands: Commands, queue: ConsumerQueue) -> Function
             **queue.variables,
         },
         statements=[
-            *permissions.execute_commands(commands),
             *permissions.read_secrets(commands),
             *permissions.set_timers(commands),
             *permissions.send("GiveUp", queue.dead_letters.arn),
             *queue.statements,
         ],
+        for_tenants=for_tenants,
         timeout=EFFECTS_TIMEOUT,
         memory_mb=MEMORY_MB,
     )

@@ -22,14 +22,16 @@ class Function:
         domain: Handle,
         variables: environment.Variables,
         statements: Sequence[permissions.Statement],
+        for_tenants: Sequence[permissions.Statement] = (),
         timeout: int,
         memory_mb: int,
         reserved_concurrency: int | None = None,
         after: Sequence[pulumi.Resource] = (),
         alarmed: bool = True,
     ) -> None:
-        """`after`: what has to be there before this code runs. `alarmed`: whether any error, and any throttled call, is
-        something that a person must look at."""
+        """`statements` is what it may do itself, `for_tenants` what only in a session made for a tenant; `after` has
+        to be there before this code runs. `alarmed`: whether any error, and any throttled call, is something that a
+        person must look at."""
         self.timeout = timeout
         logs = aws.cloudwatch.LogGroup(
             scope.child(f"{suffix}-logs"),
@@ -44,11 +46,17 @@ class Function:
             opts=scope.options(),
         )
         tracing = permissions.trace() if scope.tracing else []
+        before: list[pulumi.Resource] = []
+        if for_tenants:
+            tenant_role, allowed = _tenant_role(scope, suffix, role, for_tenants)
+            before.append(allowed)
+            statements = [*statements, *permissions.act_for_tenants(tenant_role.arn)]
+            variables = {**variables, **environment.acting_for_tenants(tenant_role.arn)}
         self.ready = aws.iam.RolePolicy(
             scope.child(f"{suffix}-policy"),
             role=role.name,
             policy=permissions.policy(*permissions.write_logs(logs.arn), *tracing, *statements),
-            opts=scope.options(),
+            opts=scope.options(*before),
         )
         function = aws.lambda_.Function(
             scope.child(suffix),
@@ -74,6 +82,26 @@ class Function:
         if alarmed:
             alarms.on_errors(scope, suffix, function.name)
             alarms.on_throttles(scope, suffix, function.name)
+
+
+def _tenant_role(
+    scope: Scope, suffix: str, function_role: aws.iam.Role, statements: Sequence[permissions.Statement]
+) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
+    """The role that a function assumes for one tenant at a time, and its policy. Nobody else may assume it, and it
+    may assume none."""
+    role = aws.iam.Role(
+        scope.child(f"{suffix}-tenant-role"),
+        assume_role_policy=permissions.trusted_for_tenants(function_role.arn),
+        tags=scope.tags,
+        opts=scope.options(),
+    )
+    allowed = aws.iam.RolePolicy(
+        scope.child(f"{suffix}-tenant-policy"),
+        role=role.name,
+        policy=permissions.policy(*statements),
+        opts=scope.options(),
+    )
+    return role, allowed
 
 
 def account_of(arn: pulumi.Output[str]) -> pulumi.Output[str]:

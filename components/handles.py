@@ -25,6 +25,10 @@ class Domain(TypedDict):
     """The epoch of the store; raised by a restore."""
     environment: pulumi.Input[Mapping[str, pulumi.Input[str]]]
     """The program's own environment variables."""
+    silo: pulumi.Input[str]
+    """The one tenant that all of this is for, empty where tenants share it."""
+    key_arn: pulumi.Input[str]
+    """The ARN of the silo's own key, which its data is encrypted under; empty likewise."""
 
 
 class Events(TypedDict):
@@ -96,6 +100,8 @@ class Queries(TypedDict):
     """The name of each view's table by the view's name."""
     view_table_arns: pulumi.Input[Mapping[str, pulumi.Input[str]]]
     """Their ARNs."""
+    silo: pulumi.Input[str]
+    """The one tenant whose rows they hold, empty where tenants share them."""
     sql_views: pulumi.Input[Sequence[pulumi.Input[str]]]
     """The names of the views that are in PostgreSQL: none have tables of DynamoDB then."""
     sql_cluster_arn: pulumi.Input[str]

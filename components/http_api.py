@@ -1,7 +1,8 @@
 """HttpApi: commands and queries over HTTP, through one router function or two."""
 
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
@@ -37,6 +38,9 @@ class HttpApiArgs(TypedDict):
     """The `commands` of the service that is reached through it."""
     queries: NotRequired[Sequence[pulumi.Input[Queries]]]
     """The `queries` of the pipelines whose views are read through it."""
+    silos: NotRequired[Sequence[pulumi.Input[Commands]]]
+    """The `commands` of services that are each one tenant's silo: its requests are sent there, and nobody else's. The
+    `queries` of their pipelines are given beside the others."""
     authorizer: NotRequired[pulumi.Input[Authorizer] | None]
     """The `authorizer` of a TenantAuth, or whose tokens are accepted instead; required unless it is anonymous."""
     anonymous: NotRequired[bool]
@@ -81,6 +85,7 @@ class HttpApi(pulumi.ComponentResource):
             scope,
             commands,
             queries,
+            [pulumi.Output.from_input(each) for each in args.get("silos") or []],
             args.get("authorizer"),
             inline_seconds,
             memory_mb,
@@ -107,26 +112,26 @@ class _Routers:
     scope: Scope
     commands: Handle
     queries: Sequence[Handle]
+    silos: Sequence[Handle]
     authorizer: Handle | None
     inline_seconds: int
     memory_mb: int
     reserved_concurrency: int | None
 
     def for_all(self) -> Function:
-        variables = {**self._command_variables(), **environment.views(self.commands, self.queries)}
-        return self._router("router", "all", variables, self._command_rights() + self._view_rights())
+        variables = {**self._command_variables(), **self._view_variables(), **self._silos(executing=True, views=True)}
+        rights = [permissions.execute_commands, self._rows]
+        return self._router("router", "all", variables, [*self._reactions(), *self._views()], rights)
 
     def for_commands(self) -> Function:
-        return self._router("commands", "commands", self._command_variables(), self._command_rights())
+        variables = {**self._command_variables(), **self._silos(executing=True, views=False)}
+        return self._router("commands", "commands", variables, self._reactions(), [permissions.execute_commands])
 
     def for_queries(self) -> Function:
-        variables = {
-            **environment.commits(self.commands),
-            **environment.keys(self.commands),
-            **environment.views(self.commands, self.queries),
-        }
-        rights = permissions.read_commits(self.commands) + permissions.read_keys(self.commands) + self._view_rights()
-        return self._router("queries", "queries", variables, rights)
+        silos = self._silos(executing=False, views=True)
+        stored = {**environment.commits(self.commands), **environment.keys(self.commands)}
+        rights = [permissions.query_commits, permissions.read_keys, self._rows]
+        return self._router("queries", "queries", {**stored, **self._view_variables(), **silos}, self._views(), rights)
 
     def _router(
         self,
@@ -134,7 +139,13 @@ class _Routers:
         routes: str,
         variables: environment.Variables,
         statements: list[permissions.Statement],
+        rights: Sequence[Callable[[Handle], list[permissions.Statement]]],
     ) -> Function:
+        """`rights` are what it may do for a tenant, on the store that the tenant is in."""
+        for_tenants = [statement for right in rights for statement in right(self.commands)]
+        for number, silo in enumerate(self.silos):
+            mine = [statement for right in rights for statement in right(silo)]
+            for_tenants += permissions.in_silo(mine, silo["domain"], number)
         return Function(
             self.scope,
             suffix,
@@ -146,6 +157,7 @@ class _Routers:
                 **environment.routing(routes, anonymous=self.authorizer is None),
             },
             statements=[*statements, *permissions.check_membership(self.authorizer)],
+            for_tenants=for_tenants,
             timeout=TIMEOUT,
             memory_mb=self.memory_mb,
             reserved_concurrency=self.reserved_concurrency,
@@ -159,15 +171,25 @@ class _Routers:
             **environment.inline_effects(self.inline_seconds),
         }
 
-    def _command_rights(self) -> list[permissions.Statement]:
-        return [
-            *permissions.execute_commands(self.commands),
-            *permissions.read_secrets(self.commands),
-            *permissions.set_timers(self.commands),
-        ]
+    def _view_variables(self) -> environment.Variables:
+        return environment.views(self.commands, self.queries, self.silos)
 
-    def _view_rights(self) -> list[permissions.Statement]:
-        return permissions.read_views(self.queries) + permissions.read_database(self.queries)
+    def _silos(self, *, executing: bool, views: bool) -> environment.Variables:
+        queries = self.queries if views else None
+        return environment.silos(self.commands, self.silos, queries, executing=executing)
+
+    def _rows(self, store: Handle) -> list[permissions.Statement]:
+        return permissions.read_views(self.queries, store)
+
+    def _reactions(self) -> list[permissions.Statement]:
+        """What is no tenant's, or carries a tenant in its content."""
+        timers = [permissions.set_timers(each, number) for number, each in enumerate([self.commands, *self.silos])]
+        return [*permissions.read_secrets(self.commands), *itertools.chain.from_iterable(timers)]
+
+    def _views(self) -> list[permissions.Statement]:
+        """What is no tenant's, or is behind row-level security."""
+        keys = [key for number, silo in enumerate(self.silos) for key in permissions.use_key(silo["domain"], number)]
+        return [*permissions.follow_generations(self.queries), *permissions.read_database(self.queries), *keys]
 
 
 def _serve(

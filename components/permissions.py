@@ -17,6 +17,12 @@ ON_EVERYTHING = {
 }
 """Actions that take no resource, with the reason: the only ones ever allowed on `*`."""
 
+TENANT = "${aws:PrincipalTag/tenant}"
+"""The tenant that a session was made for: a tag that its role's trust policy alone lets it have."""
+
+NO_TENANT_HAS = ("/", ":", ".", "=", "+", "@", "_", " ")
+"""What a session tag may hold on AWS, and the id of a tenant never does."""
+
 
 def policy(*statements: Statement) -> pulumi.Output[str]:
     """The policy document of `statements`, byte-stable. A statement about nothing is left out: IAM refuses it."""
@@ -48,6 +54,30 @@ def trusted_by_account(account: pulumi.Input[str]) -> pulumi.Output[str]:
     return policy({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal})
 
 
+def trusted_for_tenants(function_role_arn: pulumi.Input[str]) -> pulumi.Output[str]:
+    """The trust policy of a role for tenants: one function's role may assume it, with the tag `tenant` and no other.
+
+    Tag keys are compared as they are written, and read in any case: `Tenant` is another key, and refused.
+    """
+    statement: Statement = {
+        "Effect": "Allow",
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+        "Principal": {"AWS": function_role_arn},
+        "Condition": {
+            "ForAllValues:StringEquals": {"aws:TagKeys": ["tenant"]},
+            "Null": {"aws:TagKeys": "false", "sts:TransitiveTagKeys": "true"},
+            "StringLike": {"aws:RequestTag/tenant": "?*"},
+            "StringNotLike": {"aws:RequestTag/tenant": [f"*{each}*" for each in NO_TENANT_HAS]},
+        },
+    }
+    return policy(statement)
+
+
+def act_for_tenants(tenant_role_arn: pulumi.Input[str]) -> list[Statement]:
+    """Make sessions of one role for tenants: its trust policy says with which tags."""
+    return [_allow("ActForTenants", ["sts:AssumeRole", "sts:TagSession"], tenant_role_arn)]
+
+
 def write_logs(log_group_arn: pulumi.Output[str]) -> list[Statement]:
     """Write to one log group."""
     return [
@@ -61,27 +91,20 @@ def trace() -> list[Statement]:
 
 
 def execute_commands(commands: Handle) -> list[Statement]:
-    """Load streams, append commits, remember command ids, make keys for personal data. Nobody may update or delete a
-    commit, and no function a key."""
+    """In a tenant's session: load its streams, append its commits, remember its command ids, make keys for personal
+    data. Nobody may update or delete a commit, and no function a key."""
+    remember = ["dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
     return [
-        _allow("AppendCommits", ["dynamodb:PutItem", "dynamodb:Query"], commands["commit_table_arn"]),
-        _allow(
-            "RememberCommands",
-            ["dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem"],
-            commands["id_table_arn"],
-        ),
-        _allow("KeepBodies", ["s3:GetObject", "s3:PutObject"], _objects(commands["bodies_bucket_arn"])),
-        _allow("KeepKeys", ["dynamodb:BatchGetItem", "dynamodb:PutItem"], _filled([commands["key_table_arn"]])),
-        _allow("WrapKeys", ["kms:Decrypt", "kms:GenerateDataKey"], _filled([commands["kms_key_arn"]])),
+        _of_tenant("AppendCommits", ["dynamodb:PutItem", "dynamodb:Query"], commands["commit_table_arn"]),
+        _of_tenant("RememberCommands", remember, commands["id_table_arn"]),
+        _bodies_of_tenant("KeepBodies", ["s3:GetObject", "s3:PutObject"], commands["bodies_bucket_arn"]),
+        *_keys_of_tenant("Keep", ["BatchGetItem", "PutItem"], ["Decrypt", "GenerateDataKey"], commands),
     ]
 
 
 def read_keys(commands: Handle) -> list[Statement]:
-    """Read personal data, where the domain has some."""
-    return [
-        _allow("ReadKeys", ["dynamodb:BatchGetItem"], _filled([commands["key_table_arn"]])),
-        _allow("UnwrapKeys", ["kms:Decrypt"], _filled([commands["kms_key_arn"]])),
-    ]
+    """In a tenant's session: read its personal data, where the domain has some."""
+    return _keys_of_tenant("Read", ["BatchGetItem"], ["Decrypt"], commands)
 
 
 def erase_keys(keys: Handle) -> list[Statement]:
@@ -89,8 +112,46 @@ def erase_keys(keys: Handle) -> list[Statement]:
     return [_allow("EraseKeys", ["dynamodb:GetItem", "dynamodb:UpdateItem"], keys["key_table_arn"])]
 
 
+def query_commits(events: Handle) -> list[Statement]:
+    """In a tenant's session: load its streams."""
+    return [
+        _of_tenant("QueryCommits", ["dynamodb:Query"], events["commit_table_arn"]),
+        _bodies_of_tenant("GetBodies", ["s3:GetObject"], events["bodies_bucket_arn"]),
+    ]
+
+
+def read_views(queries: Sequence[Handle], store: Handle) -> list[Statement]:
+    """In a tenant's session: read its rows of the views of those pipelines that fold a store's commits."""
+    return [_of_tenant("ReadViews", ["dynamodb:GetItem", "dynamodb:Query"], _view_tables(queries, store))]
+
+
+def in_silo(statements: Sequence[Statement], domain: Handle, number: int = 0) -> list[Statement]:
+    """What may be done for a tenant, in the session of one tenant alone, with the key of its own; `number` tells
+    silos apart in one policy."""
+    only = {"aws:PrincipalTag/tenant": domain["silo"]}
+    return [
+        {**each, "Sid": f"{each['Sid']}InSilo{number}", "Condition": {**each["Condition"], "StringEquals": only}}
+        for each in [*statements, *use_key(domain)]
+    ]
+
+
+def use_key(domain: Handle, number: int = 0) -> list[Statement]:
+    """Read and write what is encrypted under a silo's own key, through the services that hold it. Without a silo it
+    is a statement about nothing."""
+    actions = ["Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo"]
+    through = {"StringLike": {"kms:ViaService": ["dynamodb.*.amazonaws.com", "s3.*.amazonaws.com"]}}
+    key = _values({"key": domain["key_arn"]}).apply(lambda arns: [arn for arn in arns if arn])
+    return [{**_allow(f"UseKey{number}", [f"kms:{each}" for each in actions], key), "Condition": through}]
+
+
+def follow_generations(queries: Sequence[Handle]) -> list[Statement]:
+    """For all tenants at once: read which generation of each view is live. No tenant's key begins so."""
+    statement = _allow("FollowGenerations", ["dynamodb:GetItem"], _values(*_arns_of_views(queries)))
+    return [{**statement, "Condition": _leading("StringEquals", "#control")}]
+
+
 def read_commits(events: Handle) -> list[Statement]:
-    """Load streams."""
+    """Load streams of all tenants."""
     return [
         _allow("ReadCommits", ["dynamodb:Query"], events["commit_table_arn"]),
         _allow("ReadBodies", ["s3:GetObject"], _objects(events["bodies_bucket_arn"])),
@@ -103,12 +164,6 @@ def sweep_commits(events: Handle) -> list[Statement]:
         _allow("FindCommits", ["dynamodb:Scan"], events["commit_table_arn"]),
         *read_commits(events),
     ]
-
-
-def read_views(queries: Sequence[Handle]) -> list[Statement]:
-    """Read rows of the views of some pipelines."""
-    actions = ["dynamodb:GetItem", "dynamodb:Query"]
-    return [_allow("ReadViews", actions, _values(*[each["view_table_arns"] for each in queries]))]
 
 
 def write_views(queries: Handle) -> list[Statement]:
@@ -161,15 +216,16 @@ def read_secrets(commands: Handle) -> list[Statement]:
     return [_allow("ReadSecrets", ["secretsmanager:GetSecretValue"], _values(commands["secrets"]))]
 
 
-def set_timers(commands: Handle) -> list[Statement]:
-    """Make schedules in the service's group, which send what they keep as its one role."""
+def set_timers(commands: Handle, number: int = 0) -> list[Statement]:
+    """Make schedules in the service's group, which send what they keep as its one role; `number` tells several services
+    apart in one policy."""
     schedules = pulumi.Output.from_input(commands["timers_group_arn"]).apply(
         lambda arn: arn.replace(":schedule-group/", ":schedule/") + "/*"
     )
     return [
-        _allow("SetTimers", ["scheduler:CreateSchedule"], schedules),
+        _allow(f"SetTimers{number or ''}", ["scheduler:CreateSchedule"], schedules),
         {
-            **_allow("FireAs", ["iam:PassRole"], commands["timers_role_arn"]),
+            **_allow(f"FireAs{number or ''}", ["iam:PassRole"], commands["timers_role_arn"]),
             "Condition": {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}},
         },
     ]
@@ -244,6 +300,51 @@ def publish_over_tls(topic_arn: pulumi.Input[str]) -> Statement:
 
 def _allow(sid: str, actions: list[str], resource: Any) -> Statement:
     return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource}
+
+
+def _of_tenant(sid: str, actions: list[str], table_arns: Any) -> Statement:
+    """On items of tables whose partition key begins with the session's tenant. A request that names no key, such as
+    a scan, would satisfy ForAllValues: Null refuses it, and a session without the tag."""
+    condition = _leading("StringLike", f"{TENANT}#*")
+    condition["Null"]["aws:PrincipalTag/tenant"] = "false"
+    return {**_allow(sid, actions, table_arns), "Condition": condition}
+
+
+def _bodies_of_tenant(sid: str, actions: list[str], bucket_arn: pulumi.Input[str]) -> Statement:
+    statement = _allow(sid, actions, pulumi.Output.concat(bucket_arn, f"/{TENANT}/*"))
+    return {**statement, "Condition": {"Null": {"aws:PrincipalTag/tenant": "false"}}}
+
+
+def _keys_of_tenant(sid: str, items: list[str], uses: list[str], commands: Handle) -> list[Statement]:
+    """Keys of personal data, in the table and to be unwrapped: made for the session's tenant, by its encryption context
+    too. Nothing where the domain has none."""
+    unwrap = _allow(f"{sid}Wrapped", [f"kms:{each}" for each in uses], _filled([commands["kms_key_arn"]]))
+    context = {"kms:EncryptionContext:tenant": TENANT}
+    return [
+        _of_tenant(f"{sid}Keys", [f"dynamodb:{each}" for each in items], _filled([commands["key_table_arn"]])),
+        {**unwrap, "Condition": {"StringLike": context, "Null": {"aws:PrincipalTag/tenant": "false"}}},
+    ]
+
+
+def _leading(operator: str, key: str) -> dict[str, dict[str, Any]]:
+    return {
+        f"ForAllValues:{operator}": {"dynamodb:LeadingKeys": [key]},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
+
+
+def _arns_of_views(queries: Sequence[Handle]) -> list[Any]:
+    return [each["view_table_arns"] for each in queries]
+
+
+def _view_tables(queries: Sequence[Handle], store: Handle) -> pulumi.Output[list[str]]:
+    """Of the pipelines that fold the commits of a store."""
+    stores = [each["commit_table_arn"] for each in queries]
+    return pulumi.Output.all(store["commit_table_arn"], stores, _arns_of_views(queries)).apply(
+        lambda known: sorted(
+            arn for of, views in zip(known[1], known[2], strict=True) if of == known[0] for arn in views.values()
+        )
+    )
 
 
 def _accept(sid: str, queue_arn: pulumi.Input[str], service: str, source_arn: pulumi.Input[str]) -> Statement:

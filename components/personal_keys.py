@@ -7,6 +7,7 @@ import pulumi_aws as aws
 
 from . import permissions, storage
 from .function import account_of
+from .handles import Domain
 from .scope import Scope
 
 RECOVERY_DAYS = 7
@@ -24,21 +25,14 @@ class PersonalKeys(TypedDict):
 NONE: PersonalKeys = {"key_table_name": "", "key_table_arn": "", "kms_key_arn": ""}
 
 
-def keys(scope: Scope) -> PersonalKeys:
-    """The table and the KMS key."""
-    table = storage.table(scope, "keys", storage.ID_KEYS, recovery_days=RECOVERY_DAYS)
-    wrapping = aws.kms.Key(
-        scope.child("keys-key"),
-        description="wraps the keys of personal data",
-        enable_key_rotation=True,
-        deletion_window_in_days=30,
-        tags=scope.tags,
-        opts=scope.data_options(),
-    )
-    return {"key_table_name": table.name, "key_table_arn": table.arn, "kms_key_arn": wrapping.arn}
+def keys(scope: Scope, silo_key_arn: pulumi.Input[str] | None) -> PersonalKeys:
+    """The table, and the KMS key: a silo's own, or one for this alone."""
+    table = storage.table(scope, "keys", storage.ID_KEYS, recovery_days=RECOVERY_DAYS, key_arn=silo_key_arn)
+    wrapping = silo_key_arn or storage.key(scope, "keys-key", "wraps the keys of personal data").arn
+    return {"key_table_name": table.name, "key_table_arn": table.arn, "kms_key_arn": wrapping}
 
 
-def erase_role(scope: Scope, handle: PersonalKeys) -> aws.iam.Role:
+def erase_role(scope: Scope, handle: PersonalKeys, domain: Domain) -> aws.iam.Role:
     """Whoever the account lets assume it may erase keys; nobody else can, and it can do nothing else."""
     table = pulumi.Output.from_input(handle["key_table_arn"])
     role = aws.iam.Role(
@@ -50,7 +44,7 @@ def erase_role(scope: Scope, handle: PersonalKeys) -> aws.iam.Role:
     aws.iam.RolePolicy(
         scope.child("erase-policy"),
         role=role.name,
-        policy=permissions.policy(*permissions.erase_keys(handle)),
+        policy=permissions.policy(*permissions.erase_keys(handle), *permissions.use_key(domain)),
         opts=scope.options(),
     )
     return role

@@ -11,7 +11,7 @@ import pulumi_aws as aws
 from . import environment, permissions, roads, sql_views, storage
 from .arguments import Arguments
 from .consumer_queue import waiting_queue
-from .event_sourced_service import EVENT_TYPE
+from .event_sourced_service import EVENT_TYPE, TENANT
 from .function import Function, account_of
 from .handles import Events, Handle, OperatedPipeline, Queries, SqlConnection
 from .scope import Operations, Scope, operated
@@ -33,6 +33,8 @@ class ProjectionPipelineArgs(TypedDict):
     """The `connection` of the SqlStore that keeps the views, default DynamoDB tables."""
     types: NotRequired[list[str]]
     """Stored event types that the views fold, default all."""
+    silo: NotRequired[str]
+    """The tenant whose silo the `source` is: the views' tables are encrypted under its key. Default: none's."""
     road: NotRequired[str]
     """The road of a `source` that comes as an output, from another language or stack, default "eventbridge"; a source
     of the same program says it itself."""
@@ -57,6 +59,7 @@ class ProjectionPipeline(pulumi.ComponentResource):
         operations = operated(arguments)
         views = arguments.names("views", VIEW, "a-z, 0-9, _ and -, from a letter, at most 24", None)
         types = arguments.names("types", EVENT_TYPE, "a stored event type", [])
+        silo = arguments.text("silo", TENANT, "a tenant's id: a-z, 0-9 and -, at most 63", "")
         schedule = arguments.text("sweep_schedule", SCHEDULE, "rate(...) or cron(...)", default="rate(1 day)")
         road = arguments.choice("road", roads.NAMES, roads.NAMES[0]) if "road" in args else None
         said = roads.said(args.get("source"))
@@ -72,12 +75,14 @@ class ProjectionPipeline(pulumi.ComponentResource):
         parked = waiting_queue(scope, "parked")
         consumed = roads.source(scope, "projector", source, types, timeout=TIMEOUT)
         if store is None:
-            tables = {view: storage.table(scope, f"view-{view}", storage.VIEW_KEYS) for view in views}
+            key = _key(source["domain"], silo) if silo else None
+            tables = {view: storage.table(scope, f"view-{view}", storage.VIEW_KEYS, key_arn=key) for view in views}
             access = _in_tables(tables)
         else:
             access = sql_views.access(scope, source["domain"], pulumi.Output.from_input(store), views)
         queries: dict[str, Any] = {
             **access.queries,
+            "silo": _silo(source["domain"], silo),
             "commit_table_name": source["commit_table_name"],
             "commit_table_arn": source["commit_table_arn"],
             "bodies_bucket_name": source["bodies_bucket_name"],
@@ -103,6 +108,23 @@ class ProjectionPipeline(pulumi.ComponentResource):
         }
         self.operated = pulumi.Output.from_input(operated_pipeline)
         self.register_outputs({"queries": self.queries, "view_tables": self.view_tables, "operated": self.operated})
+
+
+def _silo(domain: Handle, silo: str) -> pulumi.Output[str]:
+    """The tenant whose silo this is; an error where the source says another."""
+    return pulumi.Output.from_input(domain["silo"]).apply(lambda said: _agreeing(said, silo))
+
+
+def _key(domain: Handle, silo: str) -> pulumi.Output[str]:
+    return pulumi.Output.all(_silo(domain, silo), domain["key_arn"]).apply(lambda both: both[1])
+
+
+def _agreeing(said: str, silo: str) -> str:
+    if said != silo:
+        its = f"the silo of {said}" if said else "no silo"
+        mend = f"give `silo`: {said!r}" if said else "leave `silo` out, or give the service the same"
+        raise ValueError(f"source: it is {its}, and this pipeline was made for {silo or 'none'!r}: {mend}")
+    return said
 
 
 def _in_tables(tables: Mapping[str, aws.dynamodb.Table]) -> sql_views.Access:
@@ -134,6 +156,7 @@ def _projector(
         variables=variables,
         statements=[
             *permissions.sweep_commits(source),
+            *permissions.use_key(source["domain"]),
             *access.statements,
             *consumed.statements,
             *permissions.send("Park", parked.arn),

@@ -46,6 +46,7 @@ def relay(
         variables=publishes(road, feed, parked),
         statements=[
             *permissions.read_stream(stream_arn),
+            *permissions.use_key(domain),
             *road.statements,
             *(permissions.send("FeedEffects", feed.queue.arn) if feed.queue else []),
             *permissions.send("Park", parked.arn),

@@ -20,9 +20,11 @@ def table(
     stream: bool = False,
     expires: str | None = None,
     recovery_days: int | None = None,
+    key_arn: pulumi.Input[str] | None = None,
 ) -> aws.dynamodb.Table:
     """A table on demand. `keys` are its key attributes and types, `expires` the attribute with a time to live;
-    `recovery_days` is how far back it can be restored, as far as DynamoDB goes (35) when left out."""
+    `recovery_days` is how far back it can be restored, as far as DynamoDB goes (35) when left out. It is encrypted
+    under AWS's key for DynamoDB, or one of our own."""
     names = list(keys)
     return aws.dynamodb.Table(
         scope.child(suffix),
@@ -34,15 +36,23 @@ def table(
         stream_view_type="NEW_IMAGE" if stream else None,
         ttl={"enabled": True, "attribute_name": expires} if expires else None,
         point_in_time_recovery=_recovery(recovery_days),
-        server_side_encryption={"enabled": True},
+        server_side_encryption={"enabled": True, "kms_key_arn": key_arn} if key_arn else {"enabled": True},
         deletion_protection_enabled=scope.keep,
         tags=scope.tags,
         opts=scope.data_options(),
     )
 
 
-def bucket(scope: Scope, suffix: str, *, versioned: bool, expire_after_days: int | None = None) -> aws.s3.Bucket:
-    """A private bucket, reached over TLS alone. Old versions and unfinished uploads do not pile up in it."""
+def bucket(
+    scope: Scope,
+    suffix: str,
+    *,
+    versioned: bool,
+    expire_after_days: int | None = None,
+    key_arn: pulumi.Input[str] | None = None,
+) -> aws.s3.Bucket:
+    """A private bucket, reached over TLS alone, encrypted by S3 or under a key of our own. Old versions and unfinished
+    uploads do not pile up in it."""
     made = aws.s3.Bucket(
         scope.child(suffix),
         force_destroy=not scope.keep,
@@ -61,7 +71,7 @@ def bucket(scope: Scope, suffix: str, *, versioned: bool, expire_after_days: int
     aws.s3.BucketServerSideEncryptionConfiguration(
         scope.child(f"{suffix}-encryption"),
         bucket=made.bucket,
-        rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
+        rules=[_encryption(key_arn)],
         opts=scope.options(),
     )
     versioning = []
@@ -89,6 +99,18 @@ def bucket(scope: Scope, suffix: str, *, versioned: bool, expire_after_days: int
     return made
 
 
+def key(scope: Scope, suffix: str, purpose: str) -> aws.kms.Key:
+    """A key of our own, with AWS's default policy: who may use it is said by the roles."""
+    return aws.kms.Key(
+        scope.child(suffix),
+        description=purpose,
+        enable_key_rotation=True,
+        deletion_window_in_days=30 if scope.keep else 7,
+        tags=scope.tags,
+        opts=scope.data_options(),
+    )
+
+
 def secret(scope: Scope, name: str, value: pulumi.Input[str] | None) -> aws.secretsmanager.Secret:
     """A secret; without a value it waits for a person to set one."""
     made = aws.secretsmanager.Secret(
@@ -109,6 +131,15 @@ def secret(scope: Scope, name: str, value: pulumi.Input[str] | None) -> aws.secr
 
 def _recovery(days: int | None) -> aws.dynamodb.TablePointInTimeRecoveryArgsDict:
     return {"enabled": True} if days is None else {"enabled": True, "recovery_period_in_days": days}
+
+
+def _encryption(key_arn: pulumi.Input[str] | None) -> aws.s3.BucketServerSideEncryptionConfigurationRuleArgsDict:
+    if key_arn is None:
+        return {"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}
+    return {
+        "apply_server_side_encryption_by_default": {"sse_algorithm": "aws:kms", "kms_master_key_id": key_arn},
+        "bucket_key_enabled": True,
+    }
 
 
 def _lifecycle(versioned: bool, expire_after_days: int | None) -> list[aws.s3.BucketLifecycleConfigurationRuleArgsDict]:

@@ -57,11 +57,15 @@ class EdgeGraph:
     def role(self, reference: str, service: str, asking: Node, **context: str) -> Node:
         """The role, when its trust policy lets the service assume it."""
         role = self.find("aws:iam/role:Role", reference, asking)
-        trust = role.inputs["assumeRolePolicy"]
-        context = {"aws:SourceAccount": self.site.account, **context}
-        if not allows([trust], "sts:AssumeRole", role.outputs["arn"], principal=service, context=context):
+        if not self.trusts(role.outputs["arn"], service, **context):
             raise EdgeError(f"{asking} -> {role}: its trust policy does not let {service} assume it")
         return role
+
+    def trusts(self, role_arn: str, service: str, **context: str) -> bool:
+        """Whether the role with this ARN lets the service assume it."""
+        trust = [n.inputs["assumeRolePolicy"] for n in self.of("aws:iam/role:Role") if n.outputs["arn"] == role_arn]
+        context = {"aws:SourceAccount": self.site.account, **context}
+        return allows(trust, "sts:AssumeRole", role_arn, principal=service, context=context)
 
     def queue_policies(self, queue: Node) -> list[Any]:
         own = [queue.inputs["policy"]] if queue.inputs.get("policy") else []

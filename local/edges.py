@@ -79,7 +79,8 @@ def _buckets_of(graph: EdgeGraph, function: Node) -> None:
 
 
 def _timers_of(graph: EdgeGraph, function: Node) -> None:
-    """Who may put schedules into a group, may give them a role, which Scheduler can assume for that group."""
+    """Who may put schedules into a group, may give them a role, which Scheduler can assume for that group; whoever may
+    use several groups has a role for each."""
     role = graph.find("aws:iam/role:Role", function.inputs["role"], function)
     granted, service = graph.policies_of_role(role), "scheduler.amazonaws.com"
     for group in graph.of("aws:scheduler/scheduleGroup:ScheduleGroup"):
@@ -93,8 +94,8 @@ def _timers_of(graph: EdgeGraph, function: Node) -> None:
         ]
         if not passed:
             raise EdgeError(f"{function} -> {group}: {role} is not allowed to iam:PassRole any role to {service}")
-        for each in passed:
-            graph.role(each, service, group, **{"aws:SourceArn": arn})
+        if not any(graph.trusts(each, service, **{"aws:SourceArn": arn}) for each in passed):
+            graph.role(passed[0], service, group, **{"aws:SourceArn": arn})
 
 
 def _redrive(graph: EdgeGraph, queue: Node) -> None:

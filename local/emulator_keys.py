@@ -4,6 +4,7 @@ Runs inside the emulator's process, where ministack's tables are at hand.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 _KEY_EQUALS = re.compile(r"(#?[\w.-]+)\s*=\s*(:\w+)")
@@ -12,30 +13,35 @@ _UNREADABLE = "\x00unreadable"
 
 
 def keys_by_table(request: dict) -> dict[str, list[str]]:
-    """Table name -> partition keys named by the request; a table that is scanned as a whole is left out."""
-    if stated := statements(request):
-        return {table: [_UNREADABLE] for table in ("*", *(table for _, table in stated))}
+    """Table name -> partition keys named by the request; a table that is scanned as a whole is left out.
+
+    A request in several forms at once, which no SDK sends, is judged in each of them.
+    """
     keys: dict[str, list[str]] = {}
-
-    def add(table: Any, item: Any) -> None:
-        name = table_name(table)
-        value = _scalar((item or {}).get(_partition_key(name, None)))
-        keys.setdefault(name, []).append(_UNREADABLE if value is None else value)
-
-    table = request.get("TableName")
-    if "TransactItems" in request:
-        for operation in (op for item in request["TransactItems"] for op in item.values()):
-            add(operation.get("TableName"), operation.get("Key") or operation.get("Item"))
-    elif isinstance(request.get("RequestItems"), dict):
-        for name, wanted in request["RequestItems"].items():
-            rows = wanted.get("Keys", []) if isinstance(wanted, dict) else [o for r in wanted for o in r.values()]
-            for row in rows:
-                add(name, row if isinstance(wanted, dict) else row.get("Key") or row.get("Item"))
-    elif "Key" in request or "Item" in request:
-        add(table, request.get("Key") or request.get("Item"))
-    elif "KeyConditionExpression" in request or "KeyConditions" in request:
-        keys[table_name(table)] = [_queried_key(request)]
+    if stated := statements(request):
+        keys = {table: [_UNREADABLE] for table in ("*", *(table for _, table in stated))}
+    for name, operation in _operations(request):
+        partition = _partition_key(name, None)
+        items = [operation[each] for each in ("Key", "Item") if each in operation] or [{}]
+        found = [_scalar(item.get(partition)) if isinstance(item, dict) else None for item in items]
+        keys.setdefault(name, []).extend(_UNREADABLE if value is None else value for value in found)
+    if "KeyConditionExpression" in request or "KeyConditions" in request:
+        keys.setdefault(table_name(request.get("TableName")), []).append(_queried_key(request))
     return keys
+
+
+def _operations(request: dict) -> Iterator[tuple[str, dict]]:
+    """Each operation on one item, with the name of its table."""
+    for entry in request.get("TransactItems") or []:
+        for operation in entry.values():
+            yield table_name(operation.get("TableName")), operation
+    for name, wanted in (request.get("RequestItems") or {}).items():
+        if isinstance(wanted, dict):
+            yield from ((table_name(name), {"Key": key}) for key in wanted.get("Keys") or [])
+        else:
+            yield from ((table_name(name), operation) for entry in wanted for operation in entry.values())
+    if "Key" in request or "Item" in request:
+        yield table_name(request.get("TableName")), request
 
 
 def statements(request: dict) -> list[tuple[str, str]]:
@@ -58,15 +64,18 @@ def statements(request: dict) -> list[tuple[str, str]]:
 
 def _queried_key(request: dict) -> str:
     partition = _partition_key(table_name(request.get("TableName")), request.get("IndexName"))
-    legacy = (request.get("KeyConditions") or {}).get(partition) or {}
-    if legacy.get("ComparisonOperator") == "EQ":
-        return _scalar(legacy["AttributeValueList"][0]) or _UNREADABLE
-    names = request.get("ExpressionAttributeNames") or {}
-    values = request.get("ExpressionAttributeValues") or {}
-    for name, value in _KEY_EQUALS.findall(request.get("KeyConditionExpression") or ""):
-        if names.get(name, name) == partition:
-            return _scalar(values.get(value)) or _UNREADABLE
-    return _UNREADABLE
+    named: set[str | None] = set()
+    if legacy := request.get("KeyConditions"):
+        wanted = legacy.get(partition) or {}
+        equal = wanted.get("ComparisonOperator") == "EQ"
+        named.add(_scalar(wanted["AttributeValueList"][0]) if equal else None)
+    if expression := request.get("KeyConditionExpression"):
+        names = request.get("ExpressionAttributeNames") or {}
+        values = request.get("ExpressionAttributeValues") or {}
+        equals = [value for name, value in _KEY_EQUALS.findall(expression) if names.get(name, name) == partition]
+        named |= {_scalar(values.get(value)) for value in equals} or {None}
+    (key,) = named if len(named) == 1 else {None}
+    return key or _UNREADABLE
 
 
 def _partition_key(table: str, index: str | None) -> str | None:

@@ -16,12 +16,16 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
+from xml.sax.saxutils import escape
 
 from .emulator_keys import keys_by_table, statements, table_name
 
 PINNED = "1.5.33"
 
+_TAG_PATTERN = r"[\w\s.:/=+@-]{0,256}"
+_TAG = re.compile(_TAG_PATTERN).fullmatch
 _VARIABLE = re.compile(r"\$\{([^},]+)(?:,\s*'([^']*)')?\}")
 
 
@@ -102,6 +106,22 @@ def leading_keys() -> None:
     iam_evaluator._resolve_condition_key = resolve_condition_key
 
 
+def encryption_context() -> None:
+    """`kms:EncryptionContext:NAME`: what a request says that its data is about."""
+    from ministack.core import iam_actions
+
+    original = iam_actions.request_tag_context
+
+    def request_tag_context(service: str, iam_action: str, body: bytes, *rest: Any) -> dict:
+        found = original(service, iam_action, body, *rest)
+        said = _json(body).get("EncryptionContext") if service == "kms" else None
+        if not isinstance(said, dict):
+            return found
+        return {**found, **{f"kms:EncryptionContext:{name}": str(value) for name, value in said.items()}}
+
+    iam_actions.request_tag_context = request_tag_context
+
+
 def partiql() -> None:
     """A batch of PartiQL is no action of its own: each statement is allowed, or not, by what it does to its table."""
     from ministack.core import iam_actions
@@ -168,6 +188,34 @@ def policy_variables() -> None:
     iam_evaluator._first_match = first_match_substituted
 
 
+def session_tags() -> None:
+    """The tags of a session keep AWS's grammar, and a trust policy sees which of them are transitive."""
+    from ministack.core import iam_evaluator
+    from ministack.services import sts
+
+    tags_of, evaluate = sts._session_tags, iam_evaluator.evaluate_trust_policy
+    transitive: ContextVar[tuple[str, ...]] = ContextVar("transitive", default=())
+
+    def _session_tags(params: dict, check: bool = True) -> tuple[list, Any]:
+        named = [value for key, value in params.items() if key.startswith("TransitiveTagKeys")]
+        transitive.set(tuple(str(each) for value in named for each in (value if isinstance(value, list) else [value])))
+        tags, error = tags_of(params, check)
+        for text in (text for tag in tags or [] for text in (tag["Key"], tag["Value"])):
+            if not _TAG(text):
+                message = f"Value '{escape(text)}' at 'tags' failed to satisfy constraint: {_TAG_PATTERN}"
+                return [], sts._error(400, "ValidationError", message, ns="sts")
+        return tags or [], error
+
+    def evaluate_trust_policy(document: Any, caller: str, context: Any = None) -> bool:
+        if context is not None and (keys := transitive.get()):
+            known = {**context.service_context, "sts:transitivetagkeys": list(keys)}
+            context = dataclasses.replace(context, service_context=known)
+        return evaluate(document, caller, context)
+
+    sts._session_tags = _session_tags
+    iam_evaluator.evaluate_trust_policy = evaluate_trust_policy
+
+
 def stream_records() -> None:
     """What a table's stream still holds is kept with the table: a commit that was not relayed is not lost."""
     from ministack.services import dynamodb
@@ -226,8 +274,10 @@ PATCHES: dict[str, Callable[[], None]] = {
     "batches": batches,
     "secure-transport": secure_transport,
     "leading-keys": leading_keys,
+    "encryption-context": encryption_context,
     "partiql": partiql,
     "policy-variables": policy_variables,
+    "session-tags": session_tags,
     "stream-records": stream_records,
     "data-api": data_api,
     "schedule-arn": schedule_arn,

@@ -72,6 +72,18 @@ def test_rebuild():
 
 
 @pytest.mark.emulator
+def test_tenancy():
+    found = documents("tenancy", "--size", "2")
+    measured = [f"tenancy_{state}_{what}" for state in ("warm", "cold") for what in ("processor", "elapsed")]
+    assert list(found) == ["machine", "tenancy_requests", *measured]
+    for name in measured:
+        assert found[name].keys() == COMPARED
+        assert found[name]["medians"].keys() == {"a session a tenant", "the function's own role"}
+    requests = [tuple(row[each] for each in ("sts", "reads", "writes")) for row in found["tenancy_requests"]["rows"]]
+    assert requests == [(0, 0, 1), (0, 0, 1), (1, 1, 1), (0, 1, 1)]
+
+
+@pytest.mark.emulator
 @pytest.mark.parametrize("store", ["dynamodb", "data_api", "psycopg"])
 def test_consumers(store: str):
     found = documents("consumers", "--only", store, "--size", "20")

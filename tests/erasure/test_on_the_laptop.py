@@ -257,12 +257,44 @@ def test_no_functions_role_can_erase_and_the_erasers_can_do_nothing_else(cloud):
         _as(cloud, erase_role, "kms").generate_data_key(KeyId=variables["FOLDSTACK_KMS_KEY"], KeySpec="AES_256")
 
 
-def _as(cloud: LaptopCloud, role: str, service: str) -> Any:
+@pytest.mark.emulator
+def test_a_session_of_one_tenant_has_no_key_of_another(cloud, client):
+    client.post("/customers", {**BOB, "customerId": "eve"})
+    variables = cloud.outputs["operated"]["service"]["variables"]
+    table, wrapping = Environment(variables).key_table, variables["FOLDSTACK_KMS_KEY"]
+    ref = reference(Tenant(TENANT), "eve")
+    key = {"p": {"S": f"{TENANT}#{ref}"}}
+    wrapped = cloud.client("dynamodb").get_item(TableName=table, Key=key)["Item"]["k"]["B"]
+    functions = [each for each in cloud.functions if "FOLDSTACK_TENANT_ROLE" in each.environment]
+    assert len(functions) == 4
+    about, items = {"tenant": TENANT, "subject": ref}, {table: {"Keys": [key]}}
+    blob = {"KeyId": wrapping, "CiphertextBlob": wrapped}
+    for function in functions:
+        role, by = function.environment["FOLDSTACK_TENANT_ROLE"], function.role_arn
+        own = _as(cloud, role, "kms", TENANT, by)
+        assert _as(cloud, role, "dynamodb", TENANT, by).batch_get_item(RequestItems=items)["Responses"][table]
+        assert own.decrypt(**blob, EncryptionContext=about)["Plaintext"]
+        with pytest.raises(ClientError, match="AccessDenied"):
+            own.decrypt(**blob)
+        for tenant in (f"{TENANT}-2", "globex"):
+            dynamodb, kms = (_as(cloud, role, each, tenant, by) for each in ("dynamodb", "kms"))
+            with pytest.raises(ClientError, match="AccessDenied"):
+                dynamodb.batch_get_item(RequestItems=items)
+            with pytest.raises(ClientError, match="AccessDenied"):
+                kms.decrypt(**blob, EncryptionContext=about)
+            with pytest.raises(ClientError, match="InvalidCiphertext"):
+                kms.decrypt(**blob, EncryptionContext={**about, "tenant": tenant})
+
+
+def _as(cloud: LaptopCloud, role: str, service: str, tenant: str = "", by: str = "") -> Any:
+    """A client with a role's rights; of a role for tenants, in the session of one that the role `by` has made."""
     from boto3.session import Session
 
     from local.emulator import client_config
 
-    held = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    sts = _as(cloud, by, "sts") if by else cloud.client("sts")
+    tags = {"Tags": [{"Key": "tenant", "Value": tenant}]} if tenant else {}
+    held = sts.assume_role(RoleArn=role, RoleSessionName="test", **tags)["Credentials"]
     access = json.loads((cloud.home / "access.json").read_text())
     access.update(
         aws_access_key_id=held["AccessKeyId"],

@@ -52,6 +52,12 @@ def role_of(graph: Deployment, function: Registered) -> Registered:
     return by_arn(graph, function.inputs["role"])
 
 
+def tenant_role_of(graph: Deployment, function: Registered) -> Registered | None:
+    """The role that a function assumes for a tenant; None where it serves all tenants at once."""
+    arn = function.inputs["environment"]["variables"].get("FOLDSTACK_TENANT_ROLE")
+    return by_arn(graph, arn) if arn else None
+
+
 def statements_of(graph: Deployment, role: Registered) -> list[dict[str, Any]]:
     """What the policies attached to a role say."""
     attached = [

@@ -310,7 +310,7 @@ def handle(road):
     names = ("failures_bucket_arn", "commit_table_name", "commit_table_arn", "bodies_bucket_name", "bodies_bucket_arn")
     return pulumi.Output.from_input(
         {
-            "domain": {**domain, "code": None, "environment": {}},
+            "domain": {**domain, "code": None, "environment": {}, "silo": "", "key_arn": ""},
             "road": road,
             "bus_name": "bus",
             "bus_arn": "arn:bus",

@@ -12,7 +12,15 @@ from tests.graph.support import functions, shop
 
 VARIANTS = {"one router": {}, "split": {"splitRouter": True}, **{road: {"road": road} for road in NAMES[1:]}}
 FED_BY_THE_RELAY = {"FOLDSTACK_EFFECTS_QUEUE", "FOLDSTACK_EFFECT_TYPES"}
-PERSONAL = {"FOLDSTACK_KEY_TABLE", "FOLDSTACK_KMS_KEY"}  # the shop knows nobody: tests/graph/test_personal_keys.py
+# It has no schedules and no silo, knows nobody, and its door asks for a token: see test_schedules, test_silos,
+# test_personal_keys, test_http_api.
+NOT_THE_SHOPS = {
+    "FOLDSTACK_SCHEDULES",
+    "FOLDSTACK_SILOS",
+    "FOLDSTACK_ANONYMOUS",
+    "FOLDSTACK_KEY_TABLE",
+    "FOLDSTACK_KMS_KEY",
+}
 
 
 @pytest.fixture(params=VARIANTS)
@@ -51,8 +59,7 @@ def read_by_the_runtime():
 def test_what_is_set_is_what_is_read(request, every_function):
     given = {name for each in every_function for name in variables(each) if name.startswith("FOLDSTACK_")}
     unset = set() if request.node.callspec.params["every_function"] == "kinesis" else FED_BY_THE_RELAY
-    unused = {"FOLDSTACK_SCHEDULES", "FOLDSTACK_ANONYMOUS"}
-    assert given == read_by_the_runtime() - unset - unused - PERSONAL, "the shop has no schedules, and its door a token"
+    assert given == read_by_the_runtime() - unset - NOT_THE_SHOPS
 
 
 def test_the_runtime_accepts_the_values(every_function):
@@ -88,7 +95,8 @@ def test_a_function_is_told_only_of_what_it_may_touch():
     everyone = {"FOLDSTACK_DOMAIN", "FOLDSTACK_SERVICE", "FOLDSTACK_STORE_EPOCH"}
     store = everyone | {"FOLDSTACK_COMMIT_TABLE", "FOLDSTACK_BODIES_BUCKET"}
     door = {"FOLDSTACK_ROUTES", "FOLDSTACK_TENANTS_TABLE"}
-    commands = store | {"FOLDSTACK_ID_TABLE"}
+    tenants = {"FOLDSTACK_TENANT_ROLE"}
+    commands = store | tenants | {"FOLDSTACK_ID_TABLE"}
     reactions = {"FOLDSTACK_SECRETS", "FOLDSTACK_TIMERS"}
     requests = commands | door | reactions | {"FOLDSTACK_INLINE_SECONDS"}
     queue = {"FOLDSTACK_QUEUE"}
@@ -101,7 +109,7 @@ def test_a_function_is_told_only_of_what_it_may_touch():
         "shop-auth-claims": everyone | {"FOLDSTACK_TENANTS_TABLE", "FOLDSTACK_API_SCOPE"},
         "shop-api-router": requests | views,
         "shop-api-commands": requests,
-        "shop-api-queries": store | door | views,
+        "shop-api-queries": store | tenants | door | views,
     }
 
 

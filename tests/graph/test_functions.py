@@ -4,7 +4,17 @@ import pytest
 from foldstack.aws.composition import STUCK_SAGAS
 
 from components import EventSourcedService, ProjectionPipeline
-from tests.graph.support import DOMAIN, FUNCTION, FUNCTION_ZIP, component, deploy, functions, role_of, shop
+from tests.graph.support import (
+    DOMAIN,
+    FUNCTION,
+    FUNCTION_ZIP,
+    component,
+    deploy,
+    functions,
+    role_of,
+    shop,
+    tenant_role_of,
+)
 
 REFUSES = "shop-auth-claims"
 """Each sign-in that it refuses is an error."""
@@ -27,6 +37,7 @@ def test_no_two_functions_share_a_role(graph):
 
 def test_no_role_is_left_over(graph):
     used = {role_of(graph, each).name for each in functions(graph)} | {"shop-views-sweep-role", "shop-timers-role"}
+    used |= {role.name for role in (tenant_role_of(graph, each) for each in functions(graph)) if role}
     assert {role.name for role in graph.of("aws:iam/role:Role")} == used
 
 

@@ -1,6 +1,7 @@
 """Keys of personal data: only where they are asked for, apart from all else, and erased by one role alone."""
 
 import pytest
+from foldstack.aws.environment import Environment
 
 from components import EventSourcedService, HttpApi, ProjectionPipeline
 from tests.graph.support import DOMAIN, by_arn, component, deploy, document, functions, role_of, shop, statements_of
@@ -33,15 +34,21 @@ def graph(removal):
 
 
 def granted(graph, name):
-    """Action -> resources, of what a function may do with keys."""
+    """Action -> resources, of what a function may do with keys, in a session for one tenant."""
     function = graph.one("aws:lambda/function:Function", name)
+    assert "-keys" not in str(statements_of(graph, role_of(graph, function)))
     found = {}
-    for statement in statements_of(graph, role_of(graph, function)):
+    for statement in for_tenants(graph, name):
         for action in statement["Action"]:
             for arn in statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]:
                 if arn in (key_table(graph).outputs["arn"], graph.one(KMS).outputs["arn"]):
                     found.setdefault(action, set()).add(by_arn(graph, arn).name)
     return found
+
+
+def for_tenants(graph, name):
+    roles = [role for role in graph.of(ROLE) if role.name == f"{name}-tenant-role"]
+    return [statement for role in roles for statement in statements_of(graph, role)]
 
 
 def key_table(graph):
@@ -73,7 +80,7 @@ def test_the_key_table_stands_apart_and_can_be_restored_for_seven_days(graph, re
 def test_the_kms_key_turns_and_is_not_lost_by_accident(graph, removal):
     key = graph.one(KMS)
     assert key.inputs["enableKeyRotation"] is True
-    assert key.inputs["deletionWindowInDays"] == 30
+    assert key.inputs["deletionWindowInDays"] == (30 if removal == "keep" else 7)
     assert key.options.protect is (removal == "keep")
 
 
@@ -102,6 +109,37 @@ def test_each_function_has_the_keys_it_needs(graph, function, rights):
     variables = graph.one("aws:lambda/function:Function", function).inputs["environment"]["variables"]
     assert ("FOLDSTACK_KEY_TABLE" in variables) is bool(rights)
     assert ("FOLDSTACK_KMS_KEY" in variables) is bool(rights)
+
+
+def test_a_session_has_the_keys_of_its_tenant_alone(graph):
+    of_keys = [each for each in for_tenants(graph, "crm-commands") if "-keys" in str(each["Resource"])]
+    table, wrapped = of_keys
+    assert table["Condition"]["ForAllValues:StringLike"] == {"dynamodb:LeadingKeys": ["${aws:PrincipalTag/tenant}#*"]}
+    assert wrapped["Condition"] == {
+        "StringLike": {"kms:EncryptionContext:tenant": "${aws:PrincipalTag/tenant}"},
+        "Null": {"aws:PrincipalTag/tenant": "false"},
+    }
+
+
+def test_a_silo_has_a_key_table_of_its_own_and_its_own_key_wraps_what_is_there():
+    def program():
+        shared = EventSourcedService("crm", {"domain": DOMAIN, "personal": True})
+        big = EventSourcedService("big", {"domain": DOMAIN, "personal": True, "silo": "big-corp"})
+        HttpApi("crm-api", {"commands": shared.commands, "silos": [big.commands], "anonymous": True})
+
+    graph = deploy(program)
+    assert {key.name for key in graph.of(KMS)} == {"crm-keys-key", "big-key"}
+    own = graph.one(KMS, "big-key").outputs["arn"]
+    table = graph.one(TABLE, "big-keys")
+    assert table.inputs["serverSideEncryption"] == {"enabled": True, "kmsKeyArn": own}
+    router = graph.one("aws:lambda/function:Function", "crm-api-router").inputs["environment"]["variables"]
+    silo = Environment(router).silos["big-corp"]
+    assert (silo.key_table, silo.kms_key) == (table.outputs["name"], own)
+    wrapped = next(each for each in for_tenants(graph, "crm-api-router") if each["Sid"] == "KeepWrappedInSilo0")
+    assert wrapped["Condition"]["StringEquals"] == {"aws:PrincipalTag/tenant": "big-corp"}
+    assert "kms:EncryptionContext:tenant" in wrapped["Condition"]["StringLike"]
+    erasing = statements_of(graph, graph.one(ROLE, "big-erase-role"))
+    assert [each["Sid"] for each in erasing] == ["EraseKeys", "UseKey0"], "or the table could not be read"
 
 
 def test_no_function_can_erase_and_one_role_can_do_nothing_else(graph):

@@ -24,6 +24,8 @@ DOMAIN = {
     "architecture": "arm64",
     "storeEpoch": "1",
     "environment": {"OTHER": "x"},
+    "silo": "",
+    "keyArn": "",
 }
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from components.permissions import ON_EVERYTHING
+from components.permissions import ON_EVERYTHING, TENANT
 from components.roads import NAMES
-from tests.graph.support import by_arn, document, functions, role_of, shop, statements_of
+from tests.graph.support import by_arn, document, functions, role_of, shop, statements_of, tenant_role_of
 
 GRAPHS = {
     "local": lambda: shop("local"),
@@ -23,13 +23,15 @@ def graph(request):
 
 APPEND = {"dynamodb:PutItem": {"shop-commits"}, "dynamodb:Query": {"shop-commits"}}
 REMEMBER = {"dynamodb:BatchWriteItem": {"shop-ids"}, "dynamodb:GetItem": {"shop-ids"}, "dynamodb:PutItem": {"shop-ids"}}
-BODIES = {"s3:GetObject": {"shop-bodies/*"}, "s3:PutObject": {"shop-bodies/*"}}
+BODIES = {"s3:GetObject": {"shop-bodies/TENANT/*"}, "s3:PutObject": {"shop-bodies/TENANT/*"}}
 SECRETS = {"secretsmanager:GetSecretValue": {"shop-secret-paymentProviderKey"}}
 TIMERS = {"scheduler:CreateSchedule": {"shop-timers schedules/*"}, "iam:PassRole": {"shop-timers-role"}}
 VIEWS = {"shop-views-view-checkout", "shop-views-view-products", "shop-views-view-purchases"}
 READ_VIEWS = {"dynamodb:GetItem": VIEWS, "dynamodb:Query": VIEWS}
 MEMBERS = {"dynamodb:BatchGetItem": {"shop-auth-tenants"}}
+GENERATIONS = {"dynamodb:GetItem": VIEWS}
 READ_STORE = {"dynamodb:Query": {"shop-commits"}, "s3:GetObject": {"shop-bodies/*"}}
+QUERY_STORE = {"dynamodb:Query": {"shop-commits"}, "s3:GetObject": {"shop-bodies/TENANT/*"}}
 
 
 def together(*grants):
@@ -45,6 +47,11 @@ def consume(queue):
     return {f"sqs:{action}": {queue} for action in actions}
 
 
+def act_for_tenants(function):
+    role = {f"{function}-tenant-role"}
+    return {"sts:AssumeRole": role, "sts:TagSession": role}
+
+
 def everyone(function):
     logs = {f"{function}-logs:*"}
     return {
@@ -56,11 +63,8 @@ def everyone(function):
 
 
 GRANTS = {
-    "shop-commands": together(APPEND, REMEMBER, BODIES, consume("shop-commands-queue")),
+    "shop-commands": consume("shop-commands-queue"),
     "shop-effects": together(
-        APPEND,
-        REMEMBER,
-        BODIES,
         SECRETS,
         TIMERS,
         consume("shop-effects-queue"),
@@ -83,9 +87,16 @@ GRANTS = {
         {"sqs:SendMessage": {"shop-views-parked"}},
     ),
     "shop-auth-claims": {"dynamodb:GetItem": {"shop-auth-tenants"}},
-    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, TIMERS, READ_VIEWS, MEMBERS),
-    "shop-api-commands": together(APPEND, REMEMBER, BODIES, SECRETS, TIMERS, MEMBERS),
-    "shop-api-queries": together(READ_STORE, READ_VIEWS, MEMBERS),
+    "shop-api-router": together(SECRETS, TIMERS, GENERATIONS, MEMBERS),
+    "shop-api-commands": together(SECRETS, TIMERS, MEMBERS),
+    "shop-api-queries": together(GENERATIONS, MEMBERS),
+}
+FOR_TENANTS = {
+    "shop-commands": together(APPEND, REMEMBER, BODIES),
+    "shop-effects": together(APPEND, REMEMBER, BODIES),
+    "shop-api-router": together(APPEND, REMEMBER, BODIES, READ_VIEWS),
+    "shop-api-commands": together(APPEND, REMEMBER, BODIES),
+    "shop-api-queries": together(QUERY_STORE, READ_VIEWS),
 }
 
 
@@ -141,18 +152,26 @@ WITH_POSTGRES = {
         login("shop-sql-cluster master secret"),
         {"secretsmanager:GetSecretValue": LOGINS, "secretsmanager:PutSecretValue": LOGINS},
     ),
-    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, TIMERS, READ_DATABASE, MEMBERS),
-    "shop-api-queries": together(READ_STORE, READ_DATABASE, MEMBERS),
+    "shop-api-router": together(SECRETS, TIMERS, READ_DATABASE, MEMBERS),
+    "shop-api-queries": together(READ_DATABASE, MEMBERS),
+}
+FOR_TENANTS_WITH_POSTGRES = {
+    "shop-api-router": together(APPEND, REMEMBER, BODIES),
+    "shop-api-queries": QUERY_STORE,
 }
 
 
 def test_each_function_may_do_exactly_what_it_does(request, graph):
     by_road = BY_ROAD.get(request.node.callspec.params["graph"], BY_ROAD["eventbridge"])
-    mine = GRANTS | WITH_POSTGRES if graph.of("aws:rds/cluster:Cluster") else GRANTS
+    in_sql = graph.of("aws:rds/cluster:Cluster")
+    mine = GRANTS | WITH_POSTGRES if in_sql else GRANTS
+    for_tenants = FOR_TENANTS | FOR_TENANTS_WITH_POSTGRES if in_sql else FOR_TENANTS
     for function in functions(graph):
-        granted = grants(graph, role_of(graph, function))
-        expected = together(mine[function.name], by_road.get(function.name, {}), everyone(function.name))
-        assert granted == expected, function
+        sessions = act_for_tenants(function.name) if function.name in for_tenants else {}
+        expected = together(mine[function.name], sessions, by_road.get(function.name, {}), everyone(function.name))
+        assert grants(graph, role_of(graph, function)) == expected, function
+        role = tenant_role_of(graph, function)
+        assert (grants(graph, role) if role else None) == for_tenants.get(function.name), function
 
 
 def test_all_grants_are_tested():
@@ -161,10 +180,10 @@ def test_all_grants_are_tested():
 
 
 def test_nobody_may_change_a_commit(graph):
-    for function in functions(graph):
-        for action, resources in grants(graph, role_of(graph, function)).items():
+    for role in graph.of("aws:iam/role:Role"):
+        for action, resources in grants(graph, role).items():
             if "shop-commits" in resources:
-                assert action in {"dynamodb:PutItem", "dynamodb:Query", "dynamodb:Scan"}, function
+                assert action in {"dynamodb:PutItem", "dynamodb:Query", "dynamodb:Scan"}, role
 
 
 def test_the_sweep_may_invoke_the_projector_and_nothing_else():
@@ -263,11 +282,15 @@ def test_each_exception_has_a_reason_and_is_used():
 
 
 def test_each_role_trusts_one_service(graph):
+    """But those for tenants: `test_tenant_roles`."""
     trusted = {}
     for role in graph.of("aws:iam/role:Role"):
+        if role.name.endswith("-tenant-role"):
+            continue
         (statement,) = document(role.inputs["assumeRolePolicy"])
         assert statement["Effect"] == "Allow"
         assert statement["Action"] == "sts:AssumeRole"
+        assert statement["Principal"].keys() == {"Service"}
         trusted[role.name] = (statement["Principal"]["Service"], statement.get("Condition"))
     mine = {"StringEquals": {"aws:SourceAccount": "123456789012"}}
     assert trusted.pop("shop-views-sweep-role") == ("scheduler.amazonaws.com", mine)
@@ -298,14 +321,14 @@ def described(graph, arn):
     if ":schedule/" in arn:
         whole = arn.replace(":schedule/", ":schedule-group/").removesuffix("/*")
         return f"{by_arn(graph, whole).name} schedules/*"
-    for ending in ("/aws/lambda/*", "/*", ":*", ""):
+    for ending in ("/aws/lambda/*", f"/{TENANT}/*", "/*", ":*", ""):
         whole = arn.removesuffix(ending)
         if arn.endswith(ending) and any(
             whole in (r.outputs.get("arn"), r.outputs.get("streamArn")) for r in graph.resources
         ):
             resource = by_arn(graph, whole)
             stream = " stream" if whole == resource.outputs.get("streamArn") else ""
-            return f"{resource.name}{stream}{ending}"
+            return f"{resource.name}{stream}{ending.replace(TENANT, 'TENANT')}"
     raise AssertionError(f"{arn} is no resource of the program")
 
 

@@ -179,7 +179,7 @@ def test_the_sweep_comes_daily_to_the_projector():
 def test_the_sweep_can_come_at_another_time():
     source = {
         "domain": {key: key for key in ("service", "entry", "layer_arn", "runtime", "architecture", "store_epoch")}
-        | {"code": None, "environment": {}},
+        | {"code": None, "environment": {}, "silo": "", "key_arn": ""},
         **{key: key for key in ("bus_name", "bus_arn", "failures_bucket_arn", "commit_table_name", "commit_table_arn")},
         "road": "eventbridge",
         **{key: key for key in ("bodies_bucket_name", "bodies_bucket_arn")},

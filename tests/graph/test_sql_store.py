@@ -103,11 +103,11 @@ def queries(store, tables=(), views=(), cluster=""):
 
 
 def test_a_door_reads_one_store():
-    one = _merged(["c", queries("c", views=["b"], cluster="x"), queries("c", views=["a"], cluster="x")])
+    one = _merged("c", ["c"], [queries("c", views=["b"], cluster="x"), queries("c", views=["a"], cluster="x")])
     assert json.loads(one["sql"])["views"] == ["a", "b"]
     assert one["tables"] == ""
     for other in (queries("c", tables=["a"]), queries("c", views=["a"], cluster="y")):
         with pytest.raises(ValueError, match="a, b are in several stores"):
-            _merged(["c", queries("c", views=["b"], cluster="x"), other])
+            _merged("c", ["c"], [queries("c", views=["b"], cluster="x"), other])
     with pytest.raises(ValueError, match="two pipelines have a view b"):
-        _merged(["c", queries("c", views=["b"], cluster="x"), queries("c", tables=["b"])])
+        _merged("c", ["c"], [queries("c", views=["b"], cluster="x"), queries("c", tables=["b"])])

@@ -8,22 +8,25 @@ from botocore.exceptions import ClientError
 
 from ..kernel.errors import UndecodableEvent
 from ..kernel.keys import Tenant
+from .sessions import Sessions, client_for
 from .store_errors import ask, error_code
 
 
 class Bodies:
-    """`client` makes the S3 client, on the first large body only: most sandboxes never see one."""
+    """`client` makes the S3 client, on the first large body only: most sandboxes never see one. With `sessions` each
+    request is made in its tenant's."""
 
-    def __init__(self, client: Callable[[], Any], bucket: str) -> None:
-        self._client = client
+    def __init__(self, client: Callable[[], Any], bucket: str, sessions: Sessions | None = None) -> None:
+        self._make_client = client
         self._bucket = bucket
+        self._sessions = sessions
 
     def put(self, tenant: Tenant, content: bytes) -> str:
         """Stores the content unless it is there, and answers its key. No writer can change what another stored.
         Raises StoreTimeout."""
         key = f"{tenant}/{hashlib.sha256(content).hexdigest()}"
         try:
-            ask(self._client().put_object, Bucket=self._bucket, Key=key, Body=content, IfNoneMatch="*")
+            ask(self._client(tenant).put_object, Bucket=self._bucket, Key=key, Body=content, IfNoneMatch="*")
         except ClientError as error:
             # 409: the same content is being put at this moment, and that put may still fail.
             if error_code(error) == "ConditionalRequestConflict":
@@ -37,8 +40,9 @@ class Bodies:
         owner, _, digest = key.partition("/")
         if owner != tenant:
             raise UndecodableEvent(f"a commit of {tenant} names the body {key} of another tenant")
+        client = self._client(tenant)
         try:
-            content = ask(self._read, Bucket=self._bucket, Key=key)
+            content = ask(lambda: client.get_object(Bucket=self._bucket, Key=key)["Body"].read())
         except ClientError as error:
             if error_code(error) != "NoSuchKey":
                 raise
@@ -47,5 +51,5 @@ class Bodies:
             raise UndecodableEvent(f"the body {key} in {self._bucket} is not what was stored: its hash differs")
         return content
 
-    def _read(self, **parameters: Any) -> bytes:
-        return self._client().get_object(**parameters)["Body"].read()
+    def _client(self, tenant: Tenant) -> Any:
+        return client_for(self._make_client(), tenant, self._sessions)

@@ -15,6 +15,7 @@ import botocore.session
 from botocore.config import Config
 
 from . import consumption
+from .sessions import Sessions, own_or_tenants
 
 CONNECT_SECONDS = 1
 READ_SECONDS = 2
@@ -48,8 +49,15 @@ def client(service: str, attempts: int = ATTEMPTS, *, checked: bool = True, read
 
 @cache
 def session() -> botocore.session.Session:
-    """One for the sandbox: it reads the service models, and keeps the role's credentials fresh."""
-    return botocore.session.get_session()
+    """One for the sandbox: it reads the service models, and keeps the role's credentials fresh. Its clients serve
+    the function itself, and through `Sessions` its tenants."""
+    return own_or_tenants(botocore.session.get_session())
+
+
+@cache
+def tenant_sessions(role: str) -> Sessions:
+    """Those of a role, one a tenant, for this sandbox."""
+    return Sessions(client("sts"), role)
 
 
 def commit_table() -> Any:

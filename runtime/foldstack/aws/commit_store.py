@@ -13,6 +13,7 @@ from ..kernel.keys import StreamId, Tenant
 from ..kernel.store import IdRow, Page
 from .bodies import Bodies
 from .commit_item import Item, from_item, to_item
+from .sessions import Sessions, client_for
 from .store_errors import NOT_DONE, ask, error_code
 
 ID_DAYS = 30
@@ -24,7 +25,8 @@ _IF_ABSENT = {"ConditionExpression": "attribute_not_exists(p)", "ReturnValuesOnC
 
 class DynamoCommitStore:
     """See `CommitStore`. `dynamodb` is a client that makes one attempt (`clients.commit_table`): puts are repeated
-    by the executor, who alone knows until when; reads, which change nothing, are tried three times here.
+    by the executor, who alone knows until when; reads, which change nothing, are tried three times here. With
+    `sessions` each request is made in its tenant's.
 
     The row of an id is `{tenant}#{command id}` where a strict command used it up for the whole tenant, and
     `{tenant}#{command id}#{category}#{id}` where a stream's ring dropped it: one key may serve two streams.
@@ -37,10 +39,12 @@ class DynamoCommitStore:
         id_table: str,
         bodies: Bodies,
         *,
+        sessions: Sessions | None = None,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._dynamodb = dynamodb
+        self._sessions = sessions
         self._commits = commit_table
         self._ids = id_table
         self._bodies = bodies
@@ -50,7 +54,7 @@ class DynamoCommitStore:
     def append(self, commit: Commit) -> Commit | None:
         item = self._item(commit)
         try:
-            ask(self._dynamodb.put_item, TableName=self._commits, Item=item, **_IF_ABSENT)
+            ask(self._client(commit.stream.tenant).put_item, TableName=self._commits, Item=item, **_IF_ABSENT)
         except ClientError as error:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
@@ -66,7 +70,7 @@ class DynamoCommitStore:
         ]
         puts[1].update(_IF_ABSENT)
         try:
-            ask(self._dynamodb.transact_write_items, TransactItems=[{"Put": put} for put in puts])
+            ask(self._client(commit.stream.tenant).transact_write_items, TransactItems=[{"Put": put} for put in puts])
         except ClientError as error:
             if error_code(error) != "TransactionCanceledException":
                 raise
@@ -86,14 +90,20 @@ class DynamoCommitStore:
 
     def find_id(self, stream: StreamId, command_id: str) -> IdRow | None:
         key = {"p": {"S": _ring_key(stream, command_id)}}
-        item = self._read(self._dynamodb.get_item, TableName=self._ids, Key=key, ConsistentRead=True).get("Item")
+        get = self._client(stream.tenant).get_item
+        item = self._read(get, TableName=self._ids, Key=key, ConsistentRead=True).get("Item")
         return _row(item, command_id) if item else None
 
     def keep_ids(self, rows: Sequence[IdRow]) -> None:
         """A row is put again unconditionally: an id has one commit on its stream, so the row is always the same."""
-        puts = [{"PutRequest": {"Item": self._row_item(_ring_key(row.stream, row.command_id), row)}} for row in rows]
-        for start in range(0, len(puts), _BATCH):
-            self._write_batch(puts[start : start + _BATCH])
+        for tenant in dict.fromkeys(row.stream.tenant for row in rows):
+            mine = [row for row in rows if row.stream.tenant == tenant]
+            items = [self._row_item(_ring_key(row.stream, row.command_id), row) for row in mine]
+            for start in range(0, len(items), _BATCH):
+                self._write_batch(tenant, [{"PutRequest": {"Item": item}} for item in items[start : start + _BATCH]])
+
+    def _client(self, tenant: Tenant) -> Any:
+        return client_for(self._dynamodb, tenant, self._sessions)
 
     def _query(
         self, stream: StreamId, condition: str, values: dict[str, Any], limit: int, consistent: bool, **order: bool
@@ -101,7 +111,7 @@ class DynamoCommitStore:
         if consistent:
             order["ConsistentRead"] = True
         answer = self._read(
-            self._dynamodb.query,
+            self._client(stream.tenant).query,
             TableName=self._commits,
             KeyConditionExpression=condition,
             ExpressionAttributeValues={":p": {"S": stream.key}, **values},
@@ -125,9 +135,9 @@ class DynamoCommitStore:
             raise StoreThrottled(f"refused: {error}") from error
         raise error
 
-    def _write_batch(self, puts: list[dict[str, Any]]) -> None:
+    def _write_batch(self, tenant: Tenant, puts: list[dict[str, Any]]) -> None:
         for tried in range(_BATCH_TRIES):
-            answer = self._read(self._dynamodb.batch_write_item, RequestItems={self._ids: puts})
+            answer = self._read(self._client(tenant).batch_write_item, RequestItems={self._ids: puts})
             puts = answer.get("UnprocessedItems", {}).get(self._ids, [])
             if not puts:
                 return

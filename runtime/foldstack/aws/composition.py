@@ -17,27 +17,30 @@ from ..kernel.projection import Projection
 from ..kernel.reactor import Reacted, Reactor
 from ..kernel.service import Service, Settings
 from ..kernel.store import CommitStore
+from ..kernel.timer import Timer
 from ..kernel.token import Token
 from . import clients
 from .bodies import Bodies
 from .commit_store import DynamoCommitStore
 from .environment import Environment, SqlConnection
 from .generations import FEEDERS_LOOK, READERS_LOOK, Generations
+from .sessions import Sessions, client_for
 
 if TYPE_CHECKING:
-    from ..kernel.keyring import Cipher, Keyring
+    from ..kernel.keyring import Cipher, Keyring, Keys
     from ..kernel.request import Views
     from .dead_letters import DeadLetters
+    from .key_table import KeyTable
     from .parking import ParkingQueue
     from .projector import Projector
     from .rebuild import Rebuild
     from .relay import Relay
     from .roads.road import Road
+    from .silos import SiloedGenerations
     from .sql.statements import Sql
     from .sql.view_store import SqlViewStore
     from .sweep import Sweep
     from .tenants import Standings
-    from .timer import SchedulerTimer
     from .view_operations import OperatedViews
     from .view_store import BatchViewStore, ViewStore
 
@@ -55,31 +58,35 @@ def commit_store(env: Environment, client: MakeClient | None = None) -> DynamoCo
     """One without an id table, for a function that only reads commits."""
     ids = env.variables.get("FOLDSTACK_ID_TABLE", "")
     dynamodb = client("dynamodb") if client else clients.commit_table()
-    return DynamoCommitStore(dynamodb, env.commit_table, ids, bodies(env, client))
+    sessions = None if client else _sessions(env)
+    return DynamoCommitStore(dynamodb, env.commit_table, ids, bodies(env, client), sessions=sessions)
 
 
 def bodies(env: Environment, client: MakeClient | None = None) -> Bodies:
-    return Bodies(partial(client or clients.client, "s3"), env.bodies_bucket)
+    sessions = None if client else _sessions(env)
+    return Bodies(partial(client or clients.client, "s3"), env.bodies_bucket, sessions)
 
 
 def executor(env: Environment, service: Service) -> Executor:
-    return Executor(commit_store(env), epoch=env.store_epoch, keyring=keyring(env, service))
+    store: CommitStore = commit_store(env)
+    if env.silos:
+        from .silos import SiloedCommitStore
+
+        store = SiloedCommitStore(store, {tenant: commit_store(silo) for tenant, silo in env.silos.items()})
+    return Executor(store, epoch=env.store_epoch, keyring=keyring(env, service))
 
 
-def keyring(env: Environment, service: Service, client: MakeClient | None = None) -> "Keyring | None":
+def keyring(env: Environment, service: Service) -> "Keyring | None":
     """The keys of a domain with personal fields. Raises ConfigurationError where it has none to use."""
     if not service.personal:
         return None
-    if not env.key_table:
-        raise ConfigurationError(
-            "FOLDSTACK_KEY_TABLE",
-            f"is not set, and {service.name} has personal fields: say `personal: True` to its EventSourcedService",
-        )
     from ..kernel.keyring import Keyring
-    from .key_table import KeyTable
 
-    make = client or clients.client
-    keys = KeyTable(make("dynamodb"), env.key_table, partial(make, "kms"), env.kms_key)
+    keys: Keys = _key_table(env, service)
+    if env.silos:
+        from .silos import SiloedKeys
+
+        keys = SiloedKeys(keys, {tenant: _key_table(silo, service) for tenant, silo in env.silos.items()})
     return Keyring(keys, _cipher)
 
 
@@ -105,7 +112,7 @@ def dead_letters(env: Environment) -> "DeadLetters":
     return DeadLetters(clients.client("sqs"), env.dead_letters)
 
 
-def timer(env: Environment, keyring: "Keyring | None" = None) -> "SchedulerTimer":
+def timer(env: Environment, keyring: "Keyring | None" = None) -> Timer:
     """With a `keyring` what waits is encrypted."""
     from .timer import SchedulerTimer, in_the_clear
 
@@ -114,7 +121,13 @@ def timer(env: Environment, keyring: "Keyring | None" = None) -> "SchedulerTimer
         from ..kernel.personal_commands import sealed
 
         fields = partial(sealed, keyring)
-    return SchedulerTimer(clients.client("scheduler"), env.timers, fields=fields)
+    client, envs = clients.client("scheduler"), (env, *env.silos.values())
+    shared, *silos = (SchedulerTimer(client, each.timers, fields=fields) for each in envs)
+    if not silos:
+        return shared
+    from .silos import SiloedTimer
+
+    return SiloedTimer(shared, dict(zip(env.silos, silos, strict=True)))
 
 
 def views(
@@ -123,18 +136,21 @@ def views(
     store: CommitStore,
     tenant: Tenant,
     token: Token | None,
-    generations: Generations,
+    generations: "SiloedGenerations",
     keyring: "Keyring | None" = None,
 ) -> "Views":
     """The views of one tenant, for one request."""
+    env, known = env.of(tenant), generations.of(tenant)
     if env.has_sql:
         from .sql.views import SqlViews
 
-        made = SqlViews(_sql_view_store(env, service), store, tenant, token, env.store_epoch, generations)
+        made = SqlViews(_sql_view_store(env, service), store, tenant, token, env.store_epoch, known)
     else:
+        from .view_store import DynamoViewStore
         from .views import ViewReader
 
-        made = ViewReader(view_store(env, service), store, tenant, token, env.store_epoch, generations)
+        dynamodb = client_for(clients.client("dynamodb"), tenant, _sessions(env))
+        made = ViewReader(DynamoViewStore(dynamodb, env.view_tables), store, tenant, token, env.store_epoch, known)
     if keyring is None:
         return made
     from .opened_views import OpenedViews
@@ -142,9 +158,14 @@ def views(
     return OpenedViews(made, keyring, tenant)
 
 
-def read_generations(env: Environment, service: Service) -> Generations:
+def read_generations(env: Environment, service: Service) -> "SiloedGenerations":
     """For all requests of a sandbox. Whoever reads may follow a pointer late: what it left is fed until then."""
-    return Generations(lambda: view_store(env, service), READERS_LOOK, consistent=False)
+    from .silos import SiloedGenerations
+
+    def of(env: Environment) -> Generations:
+        return Generations(lambda: view_store(env, service), READERS_LOOK, consistent=False)
+
+    return SiloedGenerations(of(env), {tenant: of(silo) for tenant, silo in env.silos.items()})
 
 
 def view_store(env: Environment, service: Service) -> "ViewStore":
@@ -285,10 +306,27 @@ def rebuild(
     return Rebuild(projection, scan, views, by_hand, heads, **options)
 
 
+def _key_table(env: Environment, service: Service) -> "KeyTable":
+    if not env.key_table:
+        raise ConfigurationError(
+            "FOLDSTACK_KEY_TABLE",
+            f"is not set, and {service.name} has personal fields: say `personal: True` to its EventSourcedService",
+        )
+    from .key_table import KeyTable
+
+    kms = partial(clients.client, "kms")
+    return KeyTable(clients.client("dynamodb"), env.key_table, kms, env.kms_key, _sessions(env))
+
+
 def _cipher() -> "Cipher":
     from .cipher import AesGcm
 
     return AesGcm()
+
+
+def _sessions(env: Environment) -> Sessions | None:
+    """None for a function that serves all tenants at once: it has no role for one of them."""
+    return clients.tenant_sessions(env.tenant_role) if env.tenant_role else None
 
 
 @cache

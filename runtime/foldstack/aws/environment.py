@@ -1,5 +1,6 @@
 """What a function is told by its environment variables."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,20 @@ from pydantic_core import from_json
 from ..kernel.errors import ConfigurationError
 
 _ROUTES = ("all", "commands", "queries")
+_OF_ONE_STORE = frozenset(
+    f"FOLDSTACK_{name}"
+    for name in (
+        "COMMIT_TABLE",
+        "ID_TABLE",
+        "BODIES_BUCKET",
+        "KEY_TABLE",
+        "KMS_KEY",
+        "TIMERS",
+        "VIEW_TABLES",
+        "SQL",
+        "SILOS",
+    )
+)
 
 
 class SqlConnection(NamedTuple):
@@ -58,7 +73,7 @@ class Environment:
             _ = environment.sql
         if "FOLDSTACK_TIMERS" in environment.variables:
             _ = environment.timers
-        _ = environment.secrets, environment.queue
+        _ = environment.secrets, environment.queue, environment.silos
         return environment
 
     @property
@@ -91,6 +106,28 @@ class Environment:
     @property
     def bodies_bucket(self) -> str:
         return self._text("BODIES_BUCKET")
+
+    @property
+    def tenant_role(self) -> str:
+        """The ARN of the role that tenants' rows are reached in; empty where a function serves all of them at once."""
+        return self._text("TENANT_ROLE", "")
+
+    @cached_property
+    def silos(self) -> "Mapping[str, Environment]":
+        """Of tenants that have stores of their own: what their requests read instead of this."""
+        told = self._object("SILOS", self._text("SILOS", "{}"))
+        shared = {name: value for name, value in self.variables.items() if name not in _OF_ONE_STORE}
+        found: dict[str, Environment] = {}
+        for tenant, given in told.items():
+            if not isinstance(given, dict):
+                raise ConfigurationError("FOLDSTACK_SILOS", f"must be a JSON object of objects; {tenant} is {given!r}")
+            texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
+            found[tenant] = Environment({**shared, **{f"FOLDSTACK_{name}": text for name, text in texts.items()}})
+        return found
+
+    def of(self, tenant: str) -> "Environment":
+        """What a tenant's requests read."""
+        return self.silos.get(tenant, self)
 
     @property
     def road(self) -> str:

@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 
 from ..kernel.errors import StoreThrottled
 from ..kernel.keys import Tenant
+from .sessions import Sessions, client_for
 from .store_errors import ask, error_code
 
 _MOST_READ = 100
@@ -38,9 +39,13 @@ class Tombstone(NamedTuple):
 
 
 class KeyTable:
-    """See `keyring.Keys`. `kms` makes the KMS client: only what is not known yet needs it."""
+    """See `keyring.Keys`. `kms` makes the KMS client: only what is not known yet needs it. With `sessions` each request
+    is made in its tenant's."""
 
-    def __init__(self, dynamodb: Any, table: str, kms: Callable[[], Any], kms_key: str) -> None:
+    def __init__(
+        self, dynamodb: Any, table: str, kms: Callable[[], Any], kms_key: str, sessions: Sessions | None = None
+    ) -> None:
+        self._sessions = sessions
         self._dynamodb = dynamodb
         self._table = table
         self._kms = kms
@@ -51,7 +56,7 @@ class KeyTable:
         wrapped = {ref: item["k"]["B"] if "k" in item else None for ref, item in self._items(tenant, refs).items()}
         known = [ref for ref, key in wrapped.items() if key is not None]
         if len(known) > 1:
-            self._kms()  # made once, before threads ask for it
+            self._kms_of(tenant)  # made once, before threads ask for it
             with ThreadPoolExecutor(min(len(known), _UNWRAPPED_AT_ONCE)) as pool:
                 keys = list(pool.map(lambda ref: self._unwrapped(tenant, ref, wrapped[ref]), known))
         else:
@@ -61,7 +66,7 @@ class KeyTable:
     def make(self, tenant: Tenant, ref: str) -> bytes | None:
         """Kept before it is used: a commit never needs a key that nobody has."""
         made = ask(
-            self._kms().generate_data_key,
+            self._kms_of(tenant).generate_data_key,
             KeyId=self._kms_key,
             KeySpec="AES_256",
             EncryptionContext=_context(tenant, ref),
@@ -69,7 +74,7 @@ class KeyTable:
         item = {**_key(tenant, ref), "k": {"B": made["CiphertextBlob"]}, "d": {"S": _now()}}
         try:
             ask(
-                self._dynamodb.put_item,
+                client_for(self._dynamodb, tenant, self._sessions).put_item,
                 TableName=self._table,
                 Item=item,
                 ConditionExpression="attribute_not_exists(p)",
@@ -84,12 +89,13 @@ class KeyTable:
 
     def _items(self, tenant: Tenant, refs: Collection[str]) -> dict[str, Any]:
         found: dict[str, Any] = {}
+        dynamodb = client_for(self._dynamodb, tenant, self._sessions)
         keys = [_key(tenant, ref) for ref in sorted(refs)]
         for start in range(0, len(keys), _MOST_READ):
             left = keys[start : start + _MOST_READ]
             for tried in range(_TRIES):
                 request = {self._table: {"Keys": left, "ConsistentRead": True}}
-                answer = ask(self._dynamodb.batch_get_item, RequestItems=request)
+                answer = ask(dynamodb.batch_get_item, RequestItems=request)
                 for item in answer["Responses"].get(self._table, ()):
                     found[item["p"]["S"].partition("#")[2]] = item
                 left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
@@ -100,9 +106,12 @@ class KeyTable:
                 raise StoreThrottled(f"{len(left)} keys could not be read now")
         return found
 
+    def _kms_of(self, tenant: Tenant) -> Any:
+        return client_for(self._kms(), tenant, self._sessions)
+
     def _unwrapped(self, tenant: Tenant, ref: str, wrapped: Any) -> bytes:
         answer = ask(
-            self._kms().decrypt,
+            self._kms_of(tenant).decrypt,
             CiphertextBlob=bytes(wrapped),
             KeyId=self._kms_key,
             EncryptionContext=_context(tenant, ref),
