@@ -34,6 +34,7 @@ def test_its_persons_keys_are_there_and_all_others_where_tenants_share(monkeypat
     }
 
 
-def test_a_silo_without_a_key_table_never_uses_the_one_that_others_share():
+def test_a_silo_without_a_key_table_never_uses_the_one_that_others_share(monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with pytest.raises(ConfigurationError, match="say `personal: True` to its EventSourcedService"):
         composition.keyring(environment(), service)

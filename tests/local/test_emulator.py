@@ -319,20 +319,6 @@ def test_patch_leading_keys(emulator: Emulator, bare: Emulator, operation: str) 
     assert may(bare, "globex"), "the patch is no longer needed"
 
 
-def test_patch_encryption_context(emulator: Emulator, bare: Emulator) -> None:
-    def may(running: Emulator, tenant: str) -> bool:
-        key = running.client("kms").create_key()["KeyMetadata"]["Arn"]
-        condition = {"StringLike": {"kms:EncryptionContext:tenant": "acme"}}
-        client = as_role(running, make_role(running, allow(["kms:GenerateDataKey"], [key], Condition=condition)), "kms")
-        context = {"EncryptionContext": {"tenant": tenant}} if tenant else {}
-        return allowed(client.generate_data_key, KeyId=key, KeySpec="AES_256", **context)
-
-    assert may(emulator, "acme")
-    assert not may(emulator, "globex")
-    assert not may(emulator, "")
-    assert not may(bare, "acme"), "the patch is no longer needed"
-
-
 def test_leading_keys_are_judged_table_by_table(emulator: Emulator) -> None:
     """A transaction over two tables: the keys of one say nothing of the other."""
     tenants, ids = make_table(emulator), make_table(emulator)
