@@ -5,8 +5,9 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from foldstack.aws.request_limit import SHARES, WINDOW, RequestLimit
-from foldstack.kernel.errors import StoreThrottled, TooManyRequests
+from foldstack.kernel.errors import TooManyRequests, Unavailable
 from foldstack.kernel.keys import Tenant
 from foldstack.kernel.problem import from_error
 from hypothesis import given, settings
@@ -31,6 +32,16 @@ class Counters:
         return {"Attributes": {"n": {"N": str(self.sums[key])}}}
 
 
+def limit_of(table: Any, per_minute: int, clock: "Clock", lost: list[int] | None = None) -> RequestLimit:
+    """One sandbox. `lost`: collects what was let through uncounted, which otherwise nothing may be."""
+
+    def tell(tenant: Tenant, requests: int, error: Unavailable) -> None:
+        assert lost is not None, error
+        lost.append(requests)
+
+    return RequestLimit(lambda: table, TABLE, per_minute, lost=tell, now=clock)
+
+
 class Clock:
     def __init__(self) -> None:
         self.time = 600.0
@@ -39,11 +50,11 @@ class Clock:
         return self.time
 
 
-def let_through(limit: RequestLimit, tenant: Tenant, requests: int) -> int:
+def let_through(limit: RequestLimit, tenant: Tenant, requests: int, own: int | None = None) -> int:
     passed = 0
     for _ in range(requests):
         try:
-            limit.take(tenant)
+            limit.take(tenant, own)
         except TooManyRequests:
             continue
         passed += 1
@@ -60,7 +71,7 @@ def test_no_order_of_sandboxes_lets_through_much_more_or_less(
     per_minute: int, sandboxes: int, visits: list[tuple[int, int]]
 ) -> None:
     table, clock = Counters(), Clock()
-    limits = [RequestLimit(table, TABLE, per_minute, now=clock) for _ in range(sandboxes)]
+    limits = [limit_of(table, per_minute, clock) for _ in range(sandboxes)]
     asked = sum(requests for _, requests in visits)
     passed = sum(let_through(limits[n % sandboxes], ACME, requests) for n, requests in visits)
     share = -(-per_minute // SHARES)
@@ -71,7 +82,7 @@ def test_no_order_of_sandboxes_lets_through_much_more_or_less(
 
 def test_a_tenant_of_few_requests_costs_none() -> None:
     table = Counters()
-    limit = RequestLimit(table, TABLE, 5000, now=Clock())
+    limit = limit_of(table, 5000, Clock())
     assert let_through(limit, ACME, 99) == 99
     assert table.requests == 0
     limit.take(ACME)
@@ -80,7 +91,7 @@ def test_a_tenant_of_few_requests_costs_none() -> None:
 
 def test_at_twenty_times_the_limit_one_is_refused_and_the_other_is_not() -> None:
     table, clock = Counters(), Clock()
-    limits = [RequestLimit(table, TABLE, 100, now=clock) for _ in range(3)]
+    limits = [limit_of(table, 100, clock) for _ in range(3)]
     passed = {ACME: 0, BIGCORP: 0}
     for n in range(2000):
         clock.time += 0.025
@@ -93,7 +104,7 @@ def test_at_twenty_times_the_limit_one_is_refused_and_the_other_is_not() -> None
 
 def test_a_refused_tenant_asks_nothing_of_the_table_and_is_let_in_again_with_the_next_minute() -> None:
     table, clock = Counters(), Clock()
-    limit = RequestLimit(table, TABLE, 10, now=clock)
+    limit = limit_of(table, 10, clock)
     clock.time += 12.5
     assert let_through(limit, ACME, 10) == 10
     with pytest.raises(TooManyRequests, match="acme may make 10 requests a minute") as refused:
@@ -129,19 +140,51 @@ def client() -> Iterator[Any]:
 
 def test_sandboxes_count_together_in_a_table_that_forgets(client: Any) -> None:
     clock = Clock()
-    limits = [RequestLimit(client, TABLE, 3, now=clock) for _ in range(2)]
+    limits = [limit_of(client, 3, clock) for _ in range(2)]
     assert [let_through(limits[n % 2], ACME, 1) for n in range(5)] == [1, 1, 1, 0, 0]
     (item,) = client.scan(TableName=TABLE)["Items"]
     assert item["p"]["S"] == f"acme#{int(clock.time // WINDOW)}"
     assert int(item["ttl"]["N"]) > clock.time + WINDOW
 
 
-def test_a_table_that_does_not_answer_is_no_refusal() -> None:
-    class Throttled:
-        def update_item(self, **_: Any) -> None:
-            from botocore.exceptions import ClientError
+def test_a_tenants_own_limit_holds_instead_and_a_change_of_it_at_once() -> None:
+    table, clock = Counters(), Clock()
+    limit = limit_of(table, 10, clock)
+    assert let_through(limit, ACME, 200, own=100) == 100
+    assert let_through(limit, ACME, 200) == 0, "the limit is the door's again, and is reached"
+    assert let_through(limit, ACME, 200, own=150) == 50
+    assert let_through(limit, BIGCORP, 200) == 10
+    with pytest.raises(TooManyRequests, match="acme may make 20 requests a minute"):
+        limit.take(ACME, 20)
 
+
+class Outage(Counters):
+    """A table that does not answer while it is `down`."""
+
+    down = True
+
+    def update_item(self, **request: Any) -> dict[str, Any]:
+        if self.down:
+            self.requests += 1
             raise ClientError({"Error": {"Code": "ThrottlingException", "Message": ""}}, "UpdateItem")
+        return super().update_item(**request)
 
-    with pytest.raises(StoreThrottled):
-        RequestLimit(Throttled(), TABLE, 1, now=Clock()).take(ACME)
+
+def test_a_table_that_does_not_answer_lets_all_through_and_is_asked_no_more_often() -> None:
+    table, clock, lost = Outage(), Clock(), []
+    limit = limit_of(table, 100, clock, lost)
+    assert let_through(limit, ACME, 2000) == 2000
+    assert table.requests == 1000
+    assert sum(lost) == 2000, "and it is told"
+    table.down = False
+    assert let_through(limit, ACME, 2000) == 100
+
+
+def test_a_fault_is_no_outage() -> None:
+    class Forbidden(Counters):
+        def update_item(self, **request: Any) -> dict[str, Any]:
+            error = {"Error": {"Code": "AccessDeniedException", "Message": ""}}
+            raise ClientError({**error, "ResponseMetadata": {"HTTPStatusCode": 400}}, "UpdateItem")
+
+    with pytest.raises(ClientError):
+        limit_of(Forbidden(), 1, Clock(), []).take(ACME)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..kernel.errors import TooManyRequests
+from ..kernel.errors import TooManyRequests, Unavailable
 from ..kernel.keys import Tenant
 from .store_errors import ask
 
@@ -19,12 +19,12 @@ _KEPT = 3600
 
 @dataclass
 class _Count:
-    """Of one tenant in one window: what this sandbox has let through and not told the others, and whether the limit
-    is reached."""
+    """Of one tenant in one window: what all sandboxes have told of, as far as this one has heard, and what it has let
+    through itself and not told."""
 
     window: int
+    heard: int = 0
     untold: int = 0
-    reached: bool = False
 
 
 class RequestLimit:
@@ -33,31 +33,41 @@ class RequestLimit:
     A tenant that makes fewer costs no request. At the limit it is refused until the minute ends, by a sandbox that
     knows without asking; each of n sandboxes may let through a fiftieth before it does, so at most `per_minute` x
     (1 + n/50) pass. A window is a minute of the clock.
+
+    `client` makes one attempt: a repeated addition is done twice. Where the table does not answer, requests pass and
+    are forgotten, `lost` is told how many, and the table is asked again a share later: a limit protects the service,
+    and must not be what stops it.
     """
 
-    def __init__(self, client: Any, table: str, per_minute: int, *, now: Callable[[], float] = time.time) -> None:
-        self._client = client
-        self._table = table
-        self._per_minute = per_minute
-        self._share = math.ceil(per_minute / SHARES)
-        self._now = now
+    def __init__(
+        self,
+        client: Callable[[], Any],
+        table: str,
+        per_minute: int,
+        *,
+        lost: Callable[[Tenant, int, Unavailable], None],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._client, self._table, self._per_minute = client, table, per_minute
+        self._lost, self._now = lost, now
         self._counts: OrderedDict[Tenant, _Count] = OrderedDict()
 
-    def take(self, tenant: Tenant) -> None:
-        """One request. Raises TooManyRequests; StoreThrottled and StoreTimeout where the table does not say."""
+    def take(self, tenant: Tenant, per_minute: int | None = None) -> None:
+        """One request. `per_minute`: the tenant's own limit, where it has one. Raises TooManyRequests."""
         now = self._now()
+        limit = self._per_minute if per_minute is None else per_minute
         count = self._count(tenant, int(now // WINDOW))
-        if not count.reached:
+        if count.heard < limit:
             count.untold += 1
-            if count.untold < self._share:
+            if count.untold < math.ceil(limit / SHARES):
                 return
-            count.reached = self._told(tenant, count) > self._per_minute
-            count.untold = 0
-        if count.reached:
-            left = math.ceil((count.window + 1) * WINDOW - now)
-            raise TooManyRequests(
-                f"{tenant} may make {self._per_minute} requests a minute, and has; come again in {left} s", left
-            )
+            self._tell(tenant, count)
+            if count.heard <= limit:
+                return
+        left = math.ceil((count.window + 1) * WINDOW - now)
+        raise TooManyRequests(
+            f"{tenant} may make {limit} requests a minute, and has made them; come again in {left} s", left
+        )
 
     def _count(self, tenant: Tenant, window: int) -> _Count:
         count = self._counts.get(tenant)
@@ -68,18 +78,23 @@ class RequestLimit:
             self._counts.popitem(last=False)
         return count
 
-    def _told(self, tenant: Tenant, count: _Count) -> int:
-        """The requests of all sandboxes in this window that are told of."""
-        answer = ask(
-            self._client.update_item,
-            TableName=self._table,
-            Key={"p": {"S": f"{tenant}#{count.window}"}},
-            UpdateExpression="ADD n :n SET #ttl = :ttl",
-            ExpressionAttributeNames={"#ttl": "ttl"},
-            ExpressionAttributeValues={
-                ":n": {"N": str(count.untold)},
-                ":ttl": {"N": str((count.window + 1) * WINDOW + _KEPT)},
-            },
-            ReturnValues="UPDATED_NEW",
-        )
-        return int(answer["Attributes"]["n"]["N"])
+    def _tell(self, tenant: Tenant, count: _Count) -> None:
+        """Hears of the requests of all sandboxes in this window that are told of."""
+        untold, count.untold = count.untold, 0
+        try:
+            answer = ask(
+                self._client().update_item,
+                TableName=self._table,
+                Key={"p": {"S": f"{tenant}#{count.window}"}},
+                UpdateExpression="ADD n :n SET #ttl = :ttl",
+                ExpressionAttributeNames={"#ttl": "ttl"},
+                ExpressionAttributeValues={
+                    ":n": {"N": str(untold)},
+                    ":ttl": {"N": str((count.window + 1) * WINDOW + _KEPT)},
+                },
+                ReturnValues="UPDATED_NEW",
+            )
+        except Unavailable as error:
+            self._lost(tenant, untold, error)
+        else:
+            count.heard = int(answer["Attributes"]["n"]["N"])

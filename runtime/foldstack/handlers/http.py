@@ -11,15 +11,18 @@ from ..aws import composition, consumption, domain
 from ..aws.environment import Environment
 from ..kernel.api import Route
 from ..kernel.errors import FoldstackError
+from ..kernel.http_answer import Answer
 from . import cold_start
 from .http_event import Incoming
 from .http_router import HttpRouter, encode, refusal
+from .usage import Usage
 
 log = Logger()
 environment = Environment.read()
 service = domain.load(environment.domain)
 executor = composition.executor(environment)
 router = HttpRouter(service, environment, executor, composition.reactor(environment, service, executor))
+usage = Usage(log, environment.tenant_metrics)
 app = APIGatewayHttpResolver()
 
 
@@ -29,14 +32,8 @@ def _register(route: Route) -> None:
         incoming: Incoming = app.context["incoming"]
         began = time.perf_counter()
         answer = router.answer(route, incoming, path, app.lambda_context.get_remaining_time_in_millis() / 1000)
-        log.info(
-            "command cost" if route.is_command else "query cost",
-            route=f"{route.method} {route.template}",
-            status=answer.status,
-            milliseconds=round((time.perf_counter() - began) * 1000, 2),
-            **consumption.taken(),
-        )
-        return _response(*encode(answer))
+        what = "command cost" if route.is_command else "query cost"
+        return _told(what, f"{route.method} {route.template}", incoming, answer, began)
 
 
 for _route in router.routes:
@@ -45,7 +42,9 @@ for _route in router.routes:
 
 @app.not_found
 def unrouted(error: Exception) -> Response:
-    return _response(*encode(router.unrouted(app.context["incoming"])))
+    incoming: Incoming = app.context["incoming"]
+    began = time.perf_counter()
+    return _told("unrouted", incoming.method, incoming, router.unrouted(incoming), began)
 
 
 @log.inject_lambda_context
@@ -58,6 +57,20 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         status, headers, body = encode(refusal(error))
         return {"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": False}
     return app.resolve(event, context)
+
+
+def _told(what: str, route: str, incoming: Incoming, answer: Answer, began: float) -> Response:
+    """The answer, told in the log and counted for the token's tenant; a 401 says that it has none."""
+    usage.tell(
+        what,
+        "" if answer.status == 401 else str(incoming.claims.get("tenant", "")),
+        requests=1,
+        throttled=int(answer.status == 429),
+        route=route,
+        status=answer.status,
+        milliseconds=round((time.perf_counter() - began) * 1000, 2),
+    )
+    return _response(*encode(answer))
 
 
 def _response(status: int, headers: dict[str, str], body: str) -> Response:
