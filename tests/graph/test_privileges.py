@@ -28,7 +28,7 @@ SECRETS = {"secretsmanager:GetSecretValue": {"shop-secret-paymentProviderKey"}}
 TIMERS = {"scheduler:CreateSchedule": {"shop-timers schedules/*"}, "iam:PassRole": {"shop-timers-role"}}
 VIEWS = {"shop-views-view-checkout", "shop-views-view-products", "shop-views-view-purchases"}
 READ_VIEWS = {"dynamodb:GetItem": VIEWS, "dynamodb:Query": VIEWS}
-MEMBERS = {"dynamodb:BatchGetItem": {"shop-auth-tenants"}}
+TENANTS = {"dynamodb:BatchGetItem": {"shop-auth-tenants"}, "dynamodb:UpdateItem": {"shop-api-limits"}}
 READ_STORE = {"dynamodb:Query": {"shop-commits"}, "s3:GetObject": {"shop-bodies/*"}}
 
 
@@ -83,9 +83,9 @@ GRANTS = {
         {"sqs:SendMessage": {"shop-views-parked"}},
     ),
     "shop-auth-claims": {"dynamodb:GetItem": {"shop-auth-tenants"}},
-    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, TIMERS, READ_VIEWS, MEMBERS),
-    "shop-api-commands": together(APPEND, REMEMBER, BODIES, SECRETS, TIMERS, MEMBERS),
-    "shop-api-queries": together(READ_STORE, READ_VIEWS, MEMBERS),
+    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, TIMERS, READ_VIEWS, TENANTS),
+    "shop-api-commands": together(APPEND, REMEMBER, BODIES, SECRETS, TIMERS, TENANTS),
+    "shop-api-queries": together(READ_STORE, READ_VIEWS, TENANTS),
 }
 
 
@@ -141,8 +141,8 @@ WITH_POSTGRES = {
         login("shop-sql-cluster master secret"),
         {"secretsmanager:GetSecretValue": LOGINS, "secretsmanager:PutSecretValue": LOGINS},
     ),
-    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, TIMERS, READ_DATABASE, MEMBERS),
-    "shop-api-queries": together(READ_STORE, READ_DATABASE, MEMBERS),
+    "shop-api-router": together(APPEND, REMEMBER, BODIES, SECRETS, TIMERS, READ_DATABASE, TENANTS),
+    "shop-api-queries": together(READ_STORE, READ_DATABASE, TENANTS),
 }
 
 
