@@ -166,6 +166,14 @@ def test_each_request_is_told_with_its_tenant(router, caplog):
     ]
 
 
+def test_a_request_that_fails_is_told_too(router, caplog):
+    door = router(REQUESTS_PER_MINUTE="9")
+    door.store.append = None
+    with pytest.raises(TypeError):
+        door.send()
+    assert [(line["tenant"], line["status"]) for line in lines(caplog) if "stored_bytes" in line] == [("acme", 500)]
+
+
 def test_a_tenants_usage_is_in_metrics_of_its_own_where_the_stack_says_so(router, capsys):
     door = router(REQUESTS_PER_MINUTE="1", TENANT_METRICS="true")
     door.statuses(2)

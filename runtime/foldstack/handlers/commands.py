@@ -104,7 +104,7 @@ def _execute(document: Any, deadline: float, repeated: bool) -> Committed | Reje
         try:
             return executor.execute(service.aggregate_of(kind), tenant, command, context)
         finally:
-            usage.tell("command cost", tenant, command=asked.command)
+            usage.tell("queued command cost", tenant, command=asked.command)
     except (ValidationError, InvalidValue) as error:
         raise InvalidCommand.of(error) from None
 

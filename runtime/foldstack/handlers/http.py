@@ -11,7 +11,6 @@ from ..aws import composition, consumption, domain
 from ..aws.environment import Environment
 from ..kernel.api import Route
 from ..kernel.errors import FoldstackError
-from ..kernel.http_answer import Answer
 from . import cold_start
 from .http_event import Incoming
 from .http_router import HttpRouter, encode, refusal
@@ -31,9 +30,14 @@ def _register(route: Route) -> None:
     def serve(**path: str) -> Response:
         incoming: Incoming = app.context["incoming"]
         began = time.perf_counter()
-        answer = router.answer(route, incoming, path, app.lambda_context.get_remaining_time_in_millis() / 1000)
-        what = "command cost" if route.is_command else "query cost"
-        return _told(what, f"{route.method} {route.template}", incoming, answer, began)
+        status = 500
+        try:
+            answer = router.answer(route, incoming, path, app.lambda_context.get_remaining_time_in_millis() / 1000)
+            status = answer.status
+        finally:
+            what = "command cost" if route.is_command else "query cost"
+            _tell(what, f"{route.method} {route.template}", incoming, status, began)
+        return _response(*encode(answer))
 
 
 for _route in router.routes:
@@ -44,7 +48,9 @@ for _route in router.routes:
 def unrouted(error: Exception) -> Response:
     incoming: Incoming = app.context["incoming"]
     began = time.perf_counter()
-    return _told("unrouted", incoming.method, incoming, router.unrouted(incoming), began)
+    answer = router.unrouted(incoming)
+    _tell("unrouted", incoming.method, incoming, answer.status, began)
+    return _response(*encode(answer))
 
 
 @log.inject_lambda_context
@@ -59,18 +65,17 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return app.resolve(event, context)
 
 
-def _told(what: str, route: str, incoming: Incoming, answer: Answer, began: float) -> Response:
-    """The answer, told in the log and counted for the token's tenant; a 401 says that it has none."""
+def _tell(what: str, route: str, incoming: Incoming, status: int, began: float) -> None:
+    """It is for the token's tenant; a 401 says that there is none."""
     usage.tell(
         what,
-        "" if answer.status == 401 else str(incoming.claims.get("tenant", "")),
+        "" if status == 401 else str(incoming.claims.get("tenant", "")),
         requests=1,
-        throttled=int(answer.status == 429),
+        throttled=int(status == 429),
         route=route,
-        status=answer.status,
+        status=status,
         milliseconds=round((time.perf_counter() - began) * 1000, 2),
     )
-    return _response(*encode(answer))
 
 
 def _response(status: int, headers: dict[str, str], body: str) -> Response:
