@@ -53,10 +53,13 @@ class StackFiles:
         return json.loads(self.config.get("aws:defaultTags", "{}")).get("tags", {})
 
 
-def read_stack_files(directory: Path, stack: str, overrides: Mapping[str, Any] | None = None) -> StackFiles:
+def read_stack_files(
+    directory: Path, stack: str, overrides: Mapping[str, Any] | None = None, *, encrypted: bool = False
+) -> StackFiles:
     """Read the stack of the project in `directory`; `overrides` replace single values, typed alike.
 
-    Raises StackFileError for a missing file, a wrong type, an unknown or missing key and an encrypted value.
+    Raises StackFileError for a missing file, a wrong type, an unknown or missing key and an encrypted value;
+    where `encrypted` is allowed, such a value is its ciphertext, and secret.
     """
     directory = directory.resolve()
     project_file = directory / "Pulumi.yaml"
@@ -79,9 +82,13 @@ def read_stack_files(directory: Path, stack: str, overrides: Mapping[str, Any] |
         )
     given = {_qualified(k, name): v for k, v in (_read(stack_file).get("config") or {}).items()}
     given |= {_qualified(k, name): v for k, v in (overrides or {}).items()}
+    secret = {key for key, declaration in declared.items() if declaration.get("secret")}
     for key, value in given.items():
         _refuse_unknown(key, value, declared, name, stack_file)
-        _refuse_encrypted(key, value, stack_file)
+        if encrypted and isinstance(value, dict) and value.keys() == {"secure"}:
+            given[key] = str(value["secure"])
+            secret.add(key)
+        _refuse_encrypted(key, given[key], stack_file)
     laptop = {k.split(":", 1)[1]: v for k, v in given.items() if k.startswith(f"{LAPTOP_NAMESPACE}:")}
     stand_ins = _stand_ins(laptop.get("standIns") or {}, declared, name, stack_file)
     given = {**dict.fromkeys(stand_ins, STAND_IN_URL), **given}
@@ -92,7 +99,7 @@ def read_stack_files(directory: Path, stack: str, overrides: Mapping[str, Any] |
         project=name,
         stack=stack,
         config={k: text(v) for k, v in values.items() if not k.startswith(f"{LAPTOP_NAMESPACE}:")},
-        secret_keys=frozenset(k for k, d in declared.items() if d.get("secret")),
+        secret_keys=frozenset(secret),
         stand_ins=stand_ins,
         demo=laptop.get("demo"),
     )

@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from pydantic import ValidationError
 
-from ..aws import composition, domain
+from ..aws import composition, consumption, domain
 from ..aws.environment import Environment
 from ..kernel.decision import Rejection
 from ..kernel.errors import InvalidValue, KeyReuse, Unavailable
@@ -20,6 +20,7 @@ from .command_document import InvalidCommand, TickDocument
 from .command_reader import CommandReader, RestedClear
 from .delivered import Delivered
 from .ticks import Ticks
+from .usage import Usage
 
 _MARGIN = 2.0
 
@@ -30,6 +31,7 @@ service.schedules.check(service.name, environment.schedules)
 executor = composition.executor(environment, service)
 ticks = Ticks(service, executor, log)
 reader = CommandReader(service, executor)
+usage = Usage(log, environment.tenant_metrics)
 
 
 @log.inject_lambda_context
@@ -111,7 +113,11 @@ def _execute(document: Any, deadline: float, *, queued: bool = False, repeated: 
     asked = reader.read(document, queued=queued)
     try:
         context = asked.document.context(asked.tenant, deadline, repeated)
-        return executor.execute(service.aggregate_of(type(asked.command)), asked.tenant, asked.command, context)
+        consumption.reset()
+        try:
+            return executor.execute(service.aggregate_of(type(asked.command)), asked.tenant, asked.command, context)
+        finally:
+            usage.tell("queued command cost", asked.tenant, command=asked.document.command)
     except (ValidationError, InvalidValue) as error:
         raise InvalidCommand.of(error) from None
 

@@ -1,0 +1,67 @@
+"""`foldstack preview`: what a change does to a stack, before anybody has credentials."""
+
+import json
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from . import report
+from .changes import Changes, changes
+from .revision import RevisionError, checked_out, commit_of
+from .snapshot import EvaluationError, take
+
+CHANGED, AT_RISK = 2, 3
+Format = Literal["text", "markdown", "json"]
+
+
+def preview(
+    against: Annotated[str, typer.Option(metavar="GIT_REF", help="The commit that the stack is at.")] = "HEAD",
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="GIT_REF", help="The commit it is to get to.", show_default="the folder as it is"),
+    ] = None,
+    stack: Annotated[str, typer.Option(help="Which Pulumi.<stack>.yaml to read.")] = "dev",
+    form: Annotated[Format, typer.Option("--format", help="How it is told.")] = "text",
+    program: Annotated[
+        Path, typer.Option("--program", help="The directory of a Pulumi.yaml.", show_default="here")
+    ] = Path(),
+) -> None:
+    """Show what a change of the program does to a stack: created, changed, replaced, deleted, data at risk first.
+
+    Runs the program as it was and as it is, and compares what they register. Nothing is asked of AWS or of Pulumi's
+    state: what was changed by hand it can't see, and what is only known to AWS is shown as such.
+
+    Ends with 0 where nothing changes, 2 where something does, 3 where data is at risk, 1 on an error.
+    """
+    try:
+        found = compared(program, against, to, stack)
+    except (RevisionError, EvaluationError) as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error:[/red] {escape(str(error))}")
+        raise typer.Exit(1) from None
+    if form == "json":
+        print(json.dumps(report.document(found), indent=2))
+    elif form == "markdown":
+        print(report.markdown(found))
+    else:
+        report.show(found, Console(highlight=False, soft_wrap=True))
+    raise typer.Exit(AT_RISK if found.at_risk else CHANGED if found else 0)
+
+
+def compared(program: Path, against: str, to: str | None, stack: str) -> Changes:
+    """The changes between two commits, or a commit and the folder as it is. Raises RevisionError, EvaluationError."""
+    program = program.resolve()
+    key = secrets.token_bytes(32)
+    with ExitStack() as opened, ThreadPoolExecutor(2) as both:
+        commit_of(program, against)
+        folders = {
+            against: opened.enter_context(checked_out(program, against)),
+            to or "work in progress": opened.enter_context(checked_out(program, to)) if to else program,
+        }
+        old, new = both.map(lambda each: take(each[1], stack, {}, key, each[0]), folders.items())
+    return changes(old, new)
