@@ -12,6 +12,7 @@ checkout = ["PurchaseBegan", "PurchaseCancelled", "PurchaseCancelling", "Purchas
 operations = Operations(
     removal=config.require("removal"),
     log_retention_days=config.require_int("logRetentionDays"),
+    tenant_metrics=config.require_bool("tenantMetrics"),
     alarm_topic_arn=config.get("alarmTopicArn") or "",
 )
 shop = EventSourcedService(
@@ -28,6 +29,7 @@ shop = EventSourcedService(
         "effect_delay_seconds": config.require_int("effectDelaySeconds"),
         "target": config.require("target"),
         "precompile": config.require_bool("precompile"),
+        "monthly_budget": config.require_int("monthlyBudget"),
         "operations": operations,
     },
 )
@@ -37,19 +39,13 @@ views = ProjectionPipeline(
     {"source": shop.events, "views": ["checkout", "products", "purchases"], "store": store, "operations": operations},
 )
 auth = TenantAuth(
-    "shop-auth",
-    config.require_object("auth") | {"domain": shop.events["domain"], "operations": operations},
+    "shop-auth", config.require_object("auth") | {"domain": shop.events["domain"], "operations": operations}
 )
 api = HttpApi(
     "shop-api",
-    {
-        "commands": shop.commands,
-        "queries": [views.queries],
-        "authorizer": auth.authorizer,
-        "split": config.require_bool("splitRouter"),
-        "inline_seconds": config.require_int("inlineSeconds"),
-        "operations": operations,
-    },
+    config.require_object("api")
+    | {"commands": shop.commands, "queries": [views.queries], "authorizer": auth.authorizer, "operations": operations}
+    | {"split": config.require_bool("splitRouter"), "inline_seconds": config.require_int("inlineSeconds")},
 )
 pulumi.export("apiUrl", api.url)
 pulumi.export("eventTable", shop.event_table)

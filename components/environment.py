@@ -132,6 +132,16 @@ def tenants(authorizer: Handle | None) -> Variables:
     return {"FOLDSTACK_TENANTS_TABLE": optional(authorizer, "tenants_table_name").apply(lambda name: name or "")}
 
 
+def limits(table_name: pulumi.Input[str], per_minute: int) -> Variables:
+    """To limit the requests of each tenant."""
+    return {"FOLDSTACK_LIMITS_TABLE": table_name, "FOLDSTACK_REQUESTS_PER_MINUTE": str(per_minute)}
+
+
+def usage(tenant_metrics: bool) -> Variables:
+    """To measure what is done for each tenant."""
+    return {"FOLDSTACK_TENANT_METRICS": "true"} if tenant_metrics else {}
+
+
 def inline_effects(seconds: int) -> Variables:
     """To drive effects inside a request for `seconds`."""
     return {"FOLDSTACK_INLINE_SECONDS": str(seconds)}

@@ -8,7 +8,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from . import alarms, domain_source, environment, permissions, roads, schedules, storage
+from . import alarms, budget, domain_source, environment, permissions, roads, schedules, storage
 from .arguments import NAME, Arguments
 from .consumer_queue import ATTEMPTS, ConsumerQueue, waiting_queue
 from .domain_source import DomainSource
@@ -62,6 +62,10 @@ class EventSourcedServiceArgs(TypedDict):
     a dead letter."""
     store_epoch: NotRequired[int]
     """The epoch of the store, default 1; raise it after a restore."""
+    monthly_budget: NotRequired[int]
+    """Dollars a month that all with the service's tag should stay under, default 0: no budget."""
+    budget_emails: NotRequired[list[str]]
+    """At most 10 who are told of the budget besides the topic for alarms."""
     target: NotRequired[str]
     """What functions are built for: "arm64-python3.13" (default), "x86_64-python3.13" or "host"."""
     precompile: NotRequired[bool]
@@ -97,6 +101,7 @@ class EventSourcedService(pulumi.ComponentResource):
         effect_delay = arguments.integer("effect_delay_seconds", 0, 900, 15)
         effect_attempts = arguments.integer("effect_attempts", 2, 1000, ATTEMPTS)
         epoch = arguments.integer("store_epoch", 1, 2**31 - 1, 1)
+        limit = budget.read(arguments)
         ticking = schedules.read(arguments)
         source = domain_source.source(arguments)
         _check_environment(arguments, args)
@@ -106,6 +111,7 @@ class EventSourcedService(pulumi.ComponentResource):
         super().__init__("foldstack:index:EventSourcedService", name, _recorded(args), opts)
         scope = operations.scope(self, name, service)
 
+        budget.build(scope, service, limit)
         key = storage.key(scope, "key", f"what {service} keeps of the tenant {silo}").arn if silo else None
         commits = storage.table(scope, "commits", storage.COMMIT_KEYS, stream=True, key_arn=key)
         ids = storage.table(scope, "ids", storage.ID_KEYS, expires="ttl", key_arn=key)
@@ -207,7 +213,12 @@ def _commands(
         "commands",
         handler="foldstack.handlers.commands.handler",
         domain=commands["domain"],
-        variables={**environment.commands(commands), **environment.schedules(ticking), **queue.variables},
+        variables={
+            **environment.commands(commands),
+            **environment.schedules(ticking),
+            **environment.usage(scope.tenant_metrics),
+            **queue.variables,
+        },
         statements=queue.statements,
         for_tenants=for_tenants,
         timeout=COMMANDS_TIMEOUT,
@@ -230,6 +241,7 @@ def _effects(
             **environment.secrets(commands),
             **environment.timers(commands),
             **environment.dead_letters(queue.dead_letters.url),
+            **environment.usage(scope.tenant_metrics),
             **queue.variables,
         },
         statements=[

@@ -9,7 +9,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from . import environment, permissions
+from . import environment, permissions, storage
 from .arguments import Arguments
 from .function import Function
 from .handles import Authorizer, Commands, Handle, Queries, optional
@@ -18,6 +18,9 @@ from .scope import Operations, Scope, operated
 TIMEOUT = 29  # the gateway answers 503 after 30 seconds
 COMMAND_ROUTES = tuple(f"{method} /{{proxy+}}" for method in ("DELETE", "PATCH", "POST", "PUT"))
 EVERYTHING_ELSE = ("$default",)
+SHARE = 25
+"""A tenant's limit, unless told, is that part of what the stage lets through: a tenant at twenty times its limit then
+leaves a fifth of it to the others."""
 ACCESS_LOG = {
     "requestId": "$context.requestId",
     "time": "$context.requestTime",
@@ -55,6 +58,9 @@ class HttpApiArgs(TypedDict):
     """How many requests a function serves at once, 1 to 1000, default the account's limit."""
     requests_per_second: NotRequired[int]
     """How many requests a second are let through, 1 to 10000, default 1000; twice that in a burst."""
+    requests_per_minute: NotRequired[int]
+    """How many requests each tenant may make a minute, 1 to what is let through, default a twenty-fifth of that: 2400.
+    None for an anonymous API, where anybody could use up a tenant's."""
     operations: NotRequired[Operations]
     """How it is operated."""
 
@@ -71,6 +77,7 @@ class HttpApi(pulumi.ComponentResource):
         anonymous = arguments.flag("anonymous", False)
         split = arguments.flag("split", False)
         rate = arguments.integer("requests_per_second", 1, 10_000, 1000)
+        per_minute = arguments.integer("requests_per_minute", 1, rate * 60, max(1, rate * 60 // SHARE))
         inline_seconds = arguments.integer("inline_seconds", 0, 20, 5)
         memory_mb = arguments.integer("memory_mb", 128, 10_240, 1024)
         reserved = arguments.integer("reserved_concurrency", 1, 1000, 1)
@@ -87,6 +94,7 @@ class HttpApi(pulumi.ComponentResource):
             queries,
             [pulumi.Output.from_input(each) for each in args.get("silos") or []],
             args.get("authorizer"),
+            None if anonymous else _Limit(scope, per_minute),
             inline_seconds,
             memory_mb,
             reserved if args.get("reserved_concurrency") is not None else None,
@@ -105,6 +113,15 @@ class HttpApi(pulumi.ComponentResource):
         self.register_outputs({"url": self.url})
 
 
+class _Limit:
+    """Of each tenant's requests: the table that counts them, and what a router needs for that."""
+
+    def __init__(self, scope: Scope, per_minute: int) -> None:
+        table = storage.table(scope, "limits", storage.LIMIT_KEYS, expires="ttl")
+        self.variables = environment.limits(table.name, per_minute)
+        self.statements = permissions.count_requests(table.arn)
+
+
 @dataclass(frozen=True)
 class _Routers:
     """Makes router functions, each with the rights of what it answers and no more."""
@@ -114,6 +131,7 @@ class _Routers:
     queries: Sequence[Handle]
     silos: Sequence[Handle]
     authorizer: Handle | None
+    limit: _Limit | None
     inline_seconds: int
     memory_mb: int
     reserved_concurrency: int | None
@@ -153,9 +171,15 @@ class _Routers:
             variables={
                 **variables,
                 **environment.tenants(self.authorizer),
+                **(self.limit.variables if self.limit else {}),
+                **environment.usage(self.scope.tenant_metrics),
                 **environment.routing(routes, anonymous=self.authorizer is None),
             },
-            statements=[*statements, *permissions.check_membership(self.authorizer)],
+            statements=[
+                *statements,
+                *permissions.check_membership(self.authorizer),
+                *(self.limit.statements if self.limit else []),
+            ],
             for_tenants=for_tenants,
             timeout=TIMEOUT,
             memory_mb=self.memory_mb,
@@ -285,3 +309,8 @@ def _check_access(arguments: Arguments, args: HttpApiArgs, anonymous: bool) -> N
         arguments.fault("authorizer", None, allowed, "give one, or write anonymous: true to let anybody in")
     if authorizer is not None and anonymous:
         arguments.fault("anonymous", True, "false beside an authorizer", "drop one of the two")
+    if anonymous and args.get("requests_per_minute") is not None:
+        allowed = "nothing for an anonymous API: anybody could use up a tenant's"
+        arguments.fault(
+            "requests_per_minute", args.get("requests_per_minute"), allowed, "drop it; requests_per_second is for all"
+        )

@@ -194,6 +194,11 @@ def check_membership(authorizer: Handle | None) -> list[Statement]:
     return [_allow("CheckMembership", ["dynamodb:BatchGetItem"], arns)]
 
 
+def count_requests(table_arn: pulumi.Input[str]) -> list[Statement]:
+    """Add to the counters of tenants' requests, one by one."""
+    return [_allow("CountRequests", ["dynamodb:UpdateItem"], table_arn)]
+
+
 def read_secrets(commands: Handle) -> list[Statement]:
     """Read the service's secrets."""
     return [_allow("ReadSecrets", ["secretsmanager:GetSecretValue"], _values(commands["secrets"]))]

@@ -19,6 +19,8 @@ class Operations(TypedDict):
     """The SNS topic that alarms are sent to; without it they only change their state."""
     tracing: NotRequired[bool]
     """Whether functions write X-Ray traces, default true."""
+    tenant_metrics: NotRequired[bool]
+    """Whether each tenant's usage is in metrics of its own, default false: they are five, at 0.30 $ a month each."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Scope:
     keep: bool
     log_retention_days: int
     tracing: bool
+    tenant_metrics: bool
     alarm_topic_arn: pulumi.Input[str] | None
 
     def child(self, suffix: str) -> str:
@@ -58,11 +61,21 @@ class Operated:
     keep: bool
     log_retention_days: int
     tracing: bool
+    tenant_metrics: bool
     alarm_topic_arn: pulumi.Input[str] | None
 
     def scope(self, parent: pulumi.ComponentResource, name: str, service: pulumi.Input[str]) -> Scope:
         """The scope of the children of `parent`."""
-        return Scope(parent, name, service, self.keep, self.log_retention_days, self.tracing, self.alarm_topic_arn)
+        return Scope(
+            parent,
+            name,
+            service,
+            self.keep,
+            self.log_retention_days,
+            self.tracing,
+            self.tenant_metrics,
+            self.alarm_topic_arn,
+        )
 
 
 def operated(arguments: Arguments) -> Operated:
@@ -72,5 +85,6 @@ def operated(arguments: Arguments) -> Operated:
         keep=arguments.choice("operations.removal", ("keep", "destroy"), "keep") == "keep",
         log_retention_days=arguments.one_of("operations.log_retention_days", LOG_RETENTION, 30),
         tracing=arguments.flag("operations.tracing", True),
+        tenant_metrics=arguments.flag("operations.tenant_metrics", False),
         alarm_topic_arn=given.get("alarm_topic_arn") or None,
     )

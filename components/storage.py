@@ -10,6 +10,7 @@ COMMIT_KEYS = {"p": "S", "s": "N"}
 ID_KEYS = {"p": "S"}
 VIEW_KEYS = {"p": "S", "s": "S"}
 TENANT_KEYS = {"p": "S", "s": "S"}
+LIMIT_KEYS = {"p": "S"}
 
 
 def table(

@@ -24,6 +24,7 @@ _PATTERNS = {
     "aws:rds/cluster:Cluster": "arn:aws:rds:{region}:{account}:cluster:{name}",
     "aws:rds/clusterInstance:ClusterInstance": "arn:aws:rds:{region}:{account}:db:{name}",
     "aws:cognito/userPool:UserPool": "arn:aws:cognito-idp:{region}:{account}:userpool/{name}",
+    "aws:budgets/budget:Budget": "arn:aws:budgets::{account}:budget/{name}",
     "aws:kms/key:Key": "arn:aws:kms:{region}:{account}:key/{name}",
 }
 

@@ -15,6 +15,7 @@ _LONGEST = {
     "aws:scheduler/scheduleGroup:ScheduleGroup": 64,
     "aws:lambda/permission:Permission": 100,
     "aws:apigatewayv2/api:Api": 128,
+    "aws:budgets/budget:Budget": 100,
 }
 _SHORTEST_LIMIT = 255
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from foldstack.aws.store_errors import error_code
-from foldstack.aws.tenants import ACTIVE, SUSPENDED, Key, attributes, member_key, tenant_key, text
+from foldstack.aws.tenants import ACTIVE, SUSPENDED, Key, attributes, limit_of, member_key, tenant_key, text
 from foldstack.kernel.errors import InvalidValue, OperationRefused
 from foldstack.kernel.keys import Tenant
 
+MOST_PER_MINUTE = 600_000
+"""What a stage can let through at most."""
 _UNCONDITIONED = "ConditionalCheckFailedException"
 
 
@@ -45,8 +47,14 @@ class Members:
     def set_tenant(self, name: str, status: str) -> None:
         self._update(tenant_key(Tenant(name)), {"status": status}, f"there is no tenant {name}")
 
-    def tenants(self) -> Iterator[tuple[str, str]]:
-        """Names and statuses, in no order."""
+    def set_limit(self, name: str, per_minute: int | None) -> None:
+        """The tenant's own limit of requests a minute; None takes it away, and each door's holds."""
+        if per_minute is not None and not 1 <= per_minute <= MOST_PER_MINUTE:
+            raise InvalidValue("limit", f"1 to {MOST_PER_MINUTE} requests a minute, or default; got {per_minute}")
+        self._update(tenant_key(Tenant(name)), {"limit": per_minute}, f"there is no tenant {name}")
+
+    def tenants(self) -> Iterator[tuple[str, str, int | None]]:
+        """Names, statuses and limits of their own, in no order."""
         pages = self._dynamodb.get_paginator("scan").paginate(
             TableName=self._auth.tenants_table,
             FilterExpression="s = :s",
@@ -54,7 +62,7 @@ class Members:
         )
         for page in pages:
             for item in page["Items"]:
-                yield text(item, "p").removeprefix("tenant#"), text(item, "status")
+                yield text(item, "p").removeprefix("tenant#"), text(item, "status"), limit_of(item)
 
     def invite(self, email: str, tenant: str, role: str, *, send: bool = True) -> str:
         """The user's `sub`. A new account is invited by e-mail, or not; one that is there joins."""
@@ -166,15 +174,20 @@ class Members:
             return False
         return True
 
-    def _update(self, key: Key, fields: Mapping[str, str], absent: str) -> None:
+    def _update(self, key: Key, fields: Mapping[str, str | int | None], absent: str) -> None:
+        """None takes a field away; either some fields are taken away, or all are set."""
+        values = {f":{name}": _value(value) for name, value in fields.items() if value is not None}
+        change = (
+            "SET " + ", ".join(f"#{name} = :{name}" for name in fields) if values else "REMOVE #" + ", #".join(fields)
+        )
         try:
             self._dynamodb.update_item(
                 TableName=self._auth.tenants_table,
                 Key=attributes(key),
-                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in fields),
+                UpdateExpression=change,
                 ConditionExpression="attribute_exists(p)",
                 ExpressionAttributeNames={f"#{name}": name for name in fields},
-                ExpressionAttributeValues={f":{name}": {"S": value} for name, value in fields.items()},
+                **({"ExpressionAttributeValues": values} if values else {}),
             )
         except ClientError as error:
             if error_code(error) != _UNCONDITIONED:
@@ -183,6 +196,10 @@ class Members:
 
     def _delete(self, key: Key) -> None:
         self._dynamodb.delete_item(TableName=self._auth.tenants_table, Key=attributes(key))
+
+
+def _value(value: str | int) -> dict[str, str]:
+    return {"N": str(value)} if isinstance(value, int) else {"S": value}
 
 
 def _sub(listed: Sequence[Mapping[str, str]]) -> str:

@@ -6,20 +6,23 @@ from typing import Annotated
 
 import typer
 from foldstack.aws.tenants import ACTIVE, LOOK_SECONDS, SUSPENDED
+from foldstack.kernel.errors import InvalidValue
 
 from .connection import Connection
 from .terminal import Outputs, Program, console, told
 
-tenant = typer.Typer(help="Tenants: add, suspend, resume, list.", no_args_is_help=True)
+tenant = typer.Typer(help="Tenants: add, suspend, resume, limit, list.", no_args_is_help=True)
 user = typer.Typer(help="Users of a tenant: invite, change, suspend, remove.", no_args_is_help=True)
 machine = typer.Typer(help="Machines of a tenant: admit, suspend, remove.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="1 to 63 of a-z, 0-9 and -, the first not a -.")]
+PerMinute = Annotated[str, typer.Argument(help="Requests a minute, or `default`.", metavar="N|default")]
 Email = Annotated[str, typer.Argument(help="The user's e-mail address.")]
 Machine = Annotated[str, typer.Argument(help="As TenantAuth names it.")]
 InTenant = Annotated[str, typer.Option("--tenant", help="The tenant.")]
 Role = Annotated[str, typer.Option("--role", help="One of the domain's roles.")]
 
+DEFAULT = "default"
 _FELT = f"Doors know within {LOOK_SECONDS} s."
 
 
@@ -47,13 +50,22 @@ def resume_tenant(name: Name, program: Program = Path(), outputs: Outputs = None
     console().print(f"the tenant {name} is active. {_FELT}")
 
 
+@tenant.command()
+def limit(name: Name, per_minute: PerMinute, program: Program = Path(), outputs: Outputs = None) -> None:
+    """Set how many requests a tenant may make a minute, or that it has no limit of its own."""
+    with told():
+        Connection(program, outputs).members.set_limit(name, None if per_minute == DEFAULT else _number(per_minute))
+    each = "the limit that each door gives everybody" if per_minute == DEFAULT else f"{per_minute} requests a minute"
+    console().print(f"the tenant {name} has {each}. {_FELT}")
+
+
 @tenant.command("list")
 def list_tenants(program: Program = Path(), outputs: Outputs = None) -> None:
-    """All tenants, each with its status."""
+    """All tenants, each with its status, and its limit where it has one of its own."""
     with told():
-        found = sorted(Connection(program, outputs).members.tenants())
-    for name, status in found:
-        print(name, status)
+        found = sorted(Connection(program, outputs).members.tenants(), key=lambda each: each[0])
+    for name, status, per_minute in found:
+        print(name, status, *([] if per_minute is None else [f"{per_minute} requests a minute"]))
 
 
 @user.command()
@@ -123,3 +135,10 @@ def remove_machine(name: Machine, program: Program = Path(), outputs: Outputs = 
     with told():
         Connection(program, outputs).members.remove_machine(name)
     console().print(f"the machine {name} belongs to no tenant. {_FELT}")
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise InvalidValue("limit", f"a number of requests a minute, or {DEFAULT}; got {text[:40]!r}") from None

@@ -2,6 +2,7 @@
 
 from . import (
     apigatewayv2,
+    budgets,
     cloudwatch,
     cognito,
     dynamodb,
@@ -23,6 +24,7 @@ HANDLERS: dict[str, Handler] = {
     token: handler
     for module in (
         apigatewayv2,
+        budgets,
         cloudwatch,
         cognito,
         dynamodb,

@@ -102,11 +102,20 @@ def _tag_timers(site: Site, record: Record, put: Tags, gone: list[str]) -> None:
         scheduler.untag_resource(ResourceArn=arn, TagKeys=gone)
 
 
+def _tag_budget(site: Site, record: Record, put: Tags, gone: list[str]) -> None:
+    budgets, arn = site.client("budgets"), record.outputs["arn"]
+    if put:
+        budgets.tag_resource(ResourceARN=arn, ResourceTags=_list(put))
+    if gone:
+        budgets.untag_resource(ResourceARN=arn, ResourceTagKeys=gone)
+
+
 def _list(tags: Tags) -> list[dict[str, str]]:
     return [{"Key": k, "Value": v} for k, v in sorted(tags.items())]
 
 
 _OWN_CALLS: dict[str, Callable[[Site, Record, Tags, list[str]], None]] = {
+    "aws:budgets/budget:Budget": _tag_budget,
     "aws:cognito/userPool:UserPool": _tag_user_pool,
     "aws:iam/role:Role": _tag_role,
     "aws:kinesis/stream:Stream": _tag_data_stream,

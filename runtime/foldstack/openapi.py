@@ -62,6 +62,7 @@ def _operation(route: Route, roles: Roles | None) -> dict[str, Any]:
         },
     }
     if roles:
+        operation["responses"]["429"]["headers"] = {"retry-after": {"schema": {"type": "integer"}}}
         who = f"For the roles {', '.join(roles.having(route.permission))}."
         operation["description"] = " ".join(filter(None, (operation.get("description"), who)))
         operation["security"] = [{"token": []}]
@@ -81,7 +82,7 @@ def _description(route: Route) -> dict[str, str]:
 
 def _problems(route: Route, roles: Roles | None) -> list[int]:
     """Those that the route declares, If-Match's on every command, and what the door refuses."""
-    return sorted({*route.problems, *([412] if route.is_command else []), *([401, 403] if roles else [])})
+    return sorted({*route.problems, *([412] if route.is_command else []), *([401, 403, 429] if roles else [])})
 
 
 def _parameters(route: Route):

@@ -23,7 +23,23 @@ def test_tenants_are_added_once_and_listed_with_their_status(members):
     members.add_tenant("other")
     members.set_tenant("acme", SUSPENDED)
     assert members.add_tenant("acme") is False
-    assert dict(members.tenants()) == {"acme": "suspended", "other": "active"}
+    assert set(members.tenants()) == {("acme", "suspended", None), ("other", "active", None)}
+
+
+def test_a_tenants_own_limit_is_set_changed_and_taken_away(members):
+    members.add_tenant("acme")
+    for limit in (5, 9, 9, None, None):
+        members.set_limit("acme", limit)
+        assert list(members.tenants()) == [("acme", "active", limit)]
+    members.set_limit("acme", 7)
+    members.set_tenant("acme", SUSPENDED)
+    members.add_tenant("acme")
+    assert list(members.tenants()) == [("acme", "suspended", 7)], "the rest is as it was"
+    for wrong in (0, -1, 600_001):
+        with pytest.raises(InvalidValue, match="limit: 1 to 600000 requests a minute, or default"):
+            members.set_limit("acme", wrong)
+    with pytest.raises(OperationRefused, match="there is no tenant nobody"):
+        members.set_limit("nobody", 5)
     with pytest.raises(OperationRefused, match="there is no tenant gone"):
         members.set_tenant("gone", SUSPENDED)
 

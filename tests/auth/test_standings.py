@@ -117,6 +117,18 @@ def test_it_costs_one_request_a_caller_and_half_minute(standings, members, ann, 
     assert len(requests[1]) == 3
 
 
+def test_a_tenants_limit_comes_with_its_standing_and_as_late(standings, members, ann, clock, requests):
+    assert standings.check(ann) is None
+    members.set_limit("acme", 40)
+    clock.now += LOOK_SECONDS
+    assert standings.check(ann) == 40
+    members.set_limit("acme", None)
+    assert standings.check(ann) == 40, "remembered"
+    clock.now += LOOK_SECONDS
+    assert standings.check(ann) is None
+    assert len(requests[1]) == 3, "and costs no request of its own"
+
+
 def test_memory_is_bounded(requests, auth, clock, ann):
     standings = Standings(lambda: requests[0], auth.tenants_table, clock=clock, most=3)
     for n in range(50):

@@ -27,6 +27,8 @@ BY_USE = {
     "aws:apigatewayv2/integration:Integration",
     "aws:apigatewayv2/route:Route",
     "aws:apigatewayv2/stage:Stage",
+    # One that only tells, and does nothing itself.
+    "aws:budgets/budget:Budget",
     "aws:cloudwatch/eventBus:EventBus",
     "aws:cloudwatch/eventRule:EventRule",
     "aws:cloudwatch/eventTarget:EventTarget",

@@ -87,7 +87,9 @@ def test_a_function_is_told_only_of_what_it_may_touch():
     told = {each.name: {name for name in variables(each) if name.startswith("FOLDSTACK_")} for each in both}
     everyone = {"FOLDSTACK_DOMAIN", "FOLDSTACK_SERVICE", "FOLDSTACK_STORE_EPOCH"}
     store = everyone | {"FOLDSTACK_COMMIT_TABLE", "FOLDSTACK_BODIES_BUCKET"}
-    door = {"FOLDSTACK_ROUTES", "FOLDSTACK_TENANTS_TABLE"}
+    usage = {"FOLDSTACK_TENANT_METRICS"}
+    limit = {"FOLDSTACK_LIMITS_TABLE", "FOLDSTACK_REQUESTS_PER_MINUTE"}
+    door = {"FOLDSTACK_ROUTES", "FOLDSTACK_TENANTS_TABLE"} | limit | usage
     tenants = {"FOLDSTACK_TENANT_ROLE"}
     commands = store | tenants | {"FOLDSTACK_ID_TABLE"}
     reactions = {"FOLDSTACK_SECRETS", "FOLDSTACK_TIMERS"}
@@ -95,9 +97,9 @@ def test_a_function_is_told_only_of_what_it_may_touch():
     queue = {"FOLDSTACK_QUEUE"}
     views = {"FOLDSTACK_VIEW_TABLES"}
     assert told == {
-        "shop-commands": commands | queue,
+        "shop-commands": commands | queue | usage,
         "shop-relay": everyone | {"FOLDSTACK_ROAD", "FOLDSTACK_PARKED_QUEUE"},
-        "shop-effects": commands | reactions | queue | {"FOLDSTACK_DEAD_LETTERS"},
+        "shop-effects": commands | reactions | queue | usage | {"FOLDSTACK_DEAD_LETTERS"},
         "shop-views-projector": store | views | queue | {"FOLDSTACK_PARKED_QUEUE", "FOLDSTACK_CONSUMER"},
         "shop-auth-claims": everyone | {"FOLDSTACK_TENANTS_TABLE", "FOLDSTACK_API_SCOPE"},
         "shop-api-router": requests | views,

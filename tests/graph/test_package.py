@@ -12,7 +12,7 @@ from components.package import Package
 from tests.graph.support import DOMAIN, ROOT, deploy
 
 NAMES = ["EventSourcedService", "HttpApi", "ProjectionPipeline", "SqlStore", "TenantAuth"]
-OPERATIONS = {"removal": "destroy", "log_retention_days": 60, "tracing": False}
+OPERATIONS = {"removal": "destroy", "log_retention_days": 60, "tracing": False, "tenant_metrics": True}
 ALARMS = "arn:aws:sns:eu-west-1:123456789012:alarms"
 
 
@@ -26,6 +26,8 @@ def in_program():
             "secrets": ["key"],
             "secret_values": {"key": pulumi.Output.secret("sesame")},
             "effect_delay_seconds": 20,
+            "monthly_budget": 30,
+            "budget_emails": ["ops@example.com"],
             "operations": operations,
         },
     )
@@ -52,6 +54,7 @@ def in_program():
             "queries": [views.queries],
             "authorizer": auth.authorizer,
             "requests_per_second": 50,
+            "requests_per_minute": 60,
             "operations": operations,
         },
     )
@@ -78,6 +81,7 @@ def as_package():
         "removal": "destroy",
         "logRetentionDays": 60.0,
         "tracing": False,
+        "tenantMetrics": True,
         "alarmTopicArn": pulumi.Output.from_input(ALARMS),
     }
     service = construct(
@@ -89,6 +93,8 @@ def as_package():
             "secrets": ["key"],
             "secretValues": {"key": pulumi.Output.secret("sesame")},
             "effectDelaySeconds": 20.0,
+            "monthlyBudget": 30.0,
+            "budgetEmails": ["ops@example.com"],
             "operations": operations,
         },
     )
@@ -118,6 +124,7 @@ def as_package():
             "queries": [views["queries"]],
             "authorizer": auth["authorizer"],
             "requestsPerSecond": 50.0,
+            "requestsPerMinute": 60.0,
             "operations": operations,
         },
     )

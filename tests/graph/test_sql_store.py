@@ -75,7 +75,7 @@ def test_a_migration_runs_when_code_or_cluster_changes_and_before_anything_uses_
 
 def test_there_are_no_view_tables():
     tables = {each.name for each in sql_shop().of("aws:dynamodb/table:Table")}
-    assert tables == {"shop-commits", "shop-ids", "shop-auth-tenants"}
+    assert tables == {"shop-commits", "shop-ids", "shop-auth-tenants", "shop-api-limits"}
     assert sql_shop().exports["viewTables"] == {}
     assert shop("dev").of(CLUSTER) == []
 

@@ -14,7 +14,7 @@ SECRET, VERSION = "aws:secretsmanager/secret:Secret", "aws:secretsmanager/secret
 def test_the_identity_of_what_holds_data():
     """Another URN is another resource: a deployed stack would get an empty one. Rename only with an alias."""
     service, views = "foldstack:index:EventSourcedService", "foldstack:index:ProjectionPipeline"
-    auth = "foldstack:index:TenantAuth"
+    auth, door = "foldstack:index:TenantAuth", "foldstack:index:HttpApi"
     urns = {each.urn for each in shop("dev").resources if each.type in (TABLE, BUCKET, SECRET, USERS)}
     assert urns == {
         f"urn:pulumi:dev::shop::{service}${TABLE}::shop-commits",
@@ -26,6 +26,7 @@ def test_the_identity_of_what_holds_data():
         f"urn:pulumi:dev::shop::{views}${TABLE}::shop-views-view-products",
         f"urn:pulumi:dev::shop::{views}${TABLE}::shop-views-view-purchases",
         f"urn:pulumi:dev::shop::{auth}${TABLE}::shop-auth-tenants",
+        f"urn:pulumi:dev::shop::{door}${TABLE}::shop-api-limits",
         f"urn:pulumi:dev::shop::{auth}${USERS}::shop-auth-users",
     }
 
@@ -45,6 +46,7 @@ def test_the_keys_of_each_table():
         "shop-views-view-products": view,
         "shop-views-view-purchases": view,
         "shop-auth-tenants": [("p", "S"), ("s", "S")],
+        "shop-api-limits": [("p", "S")],
     }
 
 
@@ -62,9 +64,10 @@ def test_only_commits_have_a_stream():
     assert shop("dev").one(TABLE, "shop-commits").inputs["streamEnabled"] is True
 
 
-def test_only_command_ids_expire():
+def test_only_command_ids_and_counts_of_requests_expire():
     lives = {table.name: table.inputs.get("ttl") for table in shop("dev").of(TABLE)}
-    assert {name: ttl for name, ttl in lives.items() if ttl} == {"shop-ids": {"enabled": True, "attributeName": "ttl"}}
+    expires = {"enabled": True, "attributeName": "ttl"}
+    assert {name: ttl for name, ttl in lives.items() if ttl} == {"shop-ids": expires, "shop-api-limits": expires}
 
 
 @pytest.mark.parametrize(("removal", "kept"), [("keep", True), ("destroy", False)])
@@ -72,7 +75,7 @@ def test_data_goes_with_the_stack_only_when_told(removal, kept):
     graph = shop("dev", removal=removal)
     timers = graph.of("aws:scheduler/scheduleGroup:ScheduleGroup")
     data = graph.of(TABLE) + graph.of(BUCKET) + graph.of(USERS) + timers
-    assert len(data) == 10
+    assert len(data) == 11
     for each in data:
         assert each.options.protect is kept, each
         assert each.options.retain_on_delete is kept, each

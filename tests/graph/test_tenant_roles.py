@@ -117,7 +117,8 @@ def test_a_role_for_tenants_reaches_its_tenants_items_and_bodies_alone(graph):
 
 def test_the_functions_own_roles_reach_nothing_of_a_tenants(graph):
     """Views in PostgreSQL apart: there is one login for all tenants, and row-level security behind it. What is sent to
-    a queue, or kept for later, says in itself whose it is; the tenants table says to which tenant a caller belongs."""
+    a queue, or kept for later, says in itself whose it is; the tenants table
+    says to which tenant a caller belongs, and the limits table how many requests a tenant has made."""
     for function in serving(graph):
         for statement in statements_of(graph, role_of(graph, function)):
             actions = actions_of(statement)
@@ -125,6 +126,8 @@ def test_the_functions_own_roles_reach_nothing_of_a_tenants(graph):
                 assert statement["Condition"] == NO_TENANTS_ITEMS
             elif actions == {"dynamodb:BatchGetItem"}:
                 assert [by_arn(graph, arn).name for arn in resources_of(statement)] == ["shop-auth-tenants"]
+            elif actions == {"dynamodb:UpdateItem"}:
+                assert [by_arn(graph, arn).name for arn in resources_of(statement)] == ["shop-api-limits"]
             else:
                 assert all(action.startswith(FREE_OF_TENANTS) for action in actions), statement
 

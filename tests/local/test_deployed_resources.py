@@ -18,7 +18,7 @@ pytestmark = pytest.mark.emulator
 
 def test_the_handlers_are_those_of_the_contract() -> None:
     """What a component may use; a type more or less is a decision, not an accident."""
-    assert len(HANDLERS) == 41
+    assert len(HANDLERS) == 42
     for type_, handler in HANDLERS.items():
         assert handler.understood.isdisjoint(handler.without_effect), type_
         assert handler.replaced_by <= handler.understood | handler.without_effect, type_
@@ -129,6 +129,55 @@ def test_a_data_stream(laptop: Laptop) -> None:
     assert name not in kinesis.list_streams()["StreamNames"]
     exports = laptop.up(lambda: program(mode="ON_DEMAND")).exports
     assert found() == ("ON_DEMAND", 1, 24, {})
+
+
+def test_a_budget(laptop: Laptop) -> None:
+    def program(dollars: str = "20", **tags: str) -> None:
+        told = {"comparison_operator": "GREATER_THAN", "threshold_type": "PERCENTAGE"}
+        budget = aws.budgets.Budget(
+            "dear",
+            budget_type="COST",
+            time_unit="MONTHLY",
+            limit_amount=dollars,
+            limit_unit="USD",
+            cost_filters=[{"name": "TagKeyValue", "values": ["user:service$shop"]}],
+            notifications=[
+                {
+                    **told,
+                    "notification_type": "ACTUAL",
+                    "threshold": 100,
+                    "subscriber_email_addresses": ["a@example.com"],
+                }
+            ],
+            tags=tags,
+        )
+        pulumi.export("name", budget.name)
+        pulumi.export("account", budget.account_id)
+        pulumi.export("arn", budget.arn)
+
+    exports = laptop.up(lambda: program(own="1", gone="1")).exports
+    budgets, name = laptop.client("budgets"), exports["name"]
+    which = {"AccountId": exports["account"], "BudgetName": name}
+
+    def found() -> tuple[str, dict[str, str]]:
+        budget = budgets.describe_budget(**which)["Budget"]
+        assert budget["CostFilters"] == {"TagKeyValue": ["user:service$shop"]}
+        tags = budgets.list_tags_for_resource(ResourceARN=exports["arn"])["ResourceTags"]
+        return budget["BudgetLimit"]["Amount"], {each["Key"]: each["Value"] for each in tags}
+
+    assert found() == ("20", {"own": "1", "gone": "1"})
+    (told,) = budgets.describe_notifications_for_budget(**which)["Notifications"]
+    assert (told["NotificationType"], told["Threshold"]) == ("ACTUAL", 100)
+    whom = budgets.describe_subscribers_for_notification(**which, Notification=told)["Subscribers"]
+    assert whom == [{"SubscriptionType": "EMAIL", "Address": "a@example.com"}]
+    laptop.up(lambda: program(own="2"))
+    assert laptop.verbs() == {"dear": "update"}
+    assert found() == ("20", {"own": "2"})
+    laptop.up(lambda: program("35", own="2"))
+    assert laptop.verbs() == {"dear": "replace"}
+    assert found() == ("35", {"own": "2"})
+    laptop.up(lambda: None)
+    assert budgets.describe_budgets(AccountId=exports["account"]).get("Budgets", []) == []
 
 
 def test_a_topic_its_policy_and_its_subscription(laptop: Laptop) -> None:

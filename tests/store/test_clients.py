@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ConnectionClosedError
 from foldstack.aws import clients, consumption
 from foldstack.aws.bodies import Bodies
+from foldstack.aws.commit_item import item_size
 from foldstack.aws.commit_store import DynamoCommitStore
 from foldstack.kernel.errors import StoreTimeout
 from foldstack.kernel.store import MemoryCommitStore
@@ -101,13 +102,14 @@ def test_a_put_without_an_answer_left_the_process_once(deaf):
 
 
 @pytest.mark.emulator
-def test_units_are_counted_as_the_service_reports_them(store):
+def test_units_are_counted_as_the_service_reports_them(store, emulated):
     id = new_id()
     Sandbox(store).done(OpenShelf(shelf=id, units=1))
     assert consumption.taken() == {
         "requests": 1,
         "read_units": 0.0,
         "write_units": 1.0,
+        "stored_bytes": sum(map(item_size, items(emulated, id))),
         "tables": {COMMITS: {"reads": 0, "writes": 1, "read_units": 0.0, "write_units": 1.0}},
     }
     consumption.reset()
@@ -115,12 +117,23 @@ def test_units_are_counted_as_the_service_reports_them(store):
     cold.done(ClaimName(shelf=id, name="n"), "claim" + id)
     taken = consumption.taken()
     assert (taken["requests"], taken["read_units"], taken["write_units"]) == (3, 0.5, 4.0)
+    assert taken["stored_bytes"] == item_size(items(emulated, id)[-1])
     assert taken["tables"][IDS] == {"reads": 0, "writes": 1, "read_units": 0.0, "write_units": 2.0}
     consumption.reset()
     assert consumption.taken()["requests"] == 0
     cold.do(TakeUnit(shelf=id, by="a"))
     cold.do(TakeUnit(shelf=id, by="b"))
     assert consumption.taken()["tables"][COMMITS]["reads"] == 1, "the rejection was confirmed"
+    assert consumption.taken()["stored_bytes"] == item_size(items(emulated, id)[-1]), "a rejection stores nothing"
+
+
+def items(emulated, id):
+    """The commits of a stream, oldest first."""
+    return emulated["dynamodb"].query(
+        TableName=COMMITS,
+        KeyConditionExpression="p = :p",
+        ExpressionAttributeValues={":p": {"S": stream_id(id).key}},
+    )["Items"]
 
 
 @pytest.mark.emulator

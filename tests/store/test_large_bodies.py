@@ -5,6 +5,7 @@ import random
 
 import pytest
 from botocore.exceptions import ConnectionError as NoConnection
+from foldstack.aws import consumption
 from foldstack.aws.bodies import Bodies
 from foldstack.aws.commit_item import LARGEST_ITEM, item_size
 from foldstack.kernel.errors import StoreThrottled, StoreTimeout, UndecodableEvent
@@ -92,10 +93,13 @@ def test_the_limit_is_the_whole_item(clients, id, over):
     Sandbox(store).done(OpenShelf(shelf=id, units=5))
     first = history(store, stream_id(id))[0]
     bare = item_size(raw_items(clients, id)[0]) - len(first.body)
+    consumption.reset()
     commit = replace(first, first=2, next=3, body=random.randbytes(LARGEST_ITEM - bare - 1 + over), command_id="y" * 32)
     assert len(first.command_id) == 32
     store.append(commit)
     assert ("o" in raw_items(clients, id)[1]) == bool(over)
+    whole = LARGEST_ITEM - 1 + over
+    assert 0 <= consumption.taken()["stored_bytes"] - whole <= 100 * over, "wherever the body is"
     assert store.newest(stream_id(id), 1).commits == [commit]
 
 

@@ -87,6 +87,11 @@ def from_item(item: Mapping[str, Any], get_body: GetBody, stream: StreamId | Non
     )
 
 
+def stored_size(item: Item, commit: Commit) -> int:
+    """Bytes that a commit takes, those of a body elsewhere included."""
+    return item_size(item) + (len(commit.body) + len(commit.snapshot or b"") if "o" in item else 0)
+
+
 def item_size(item: Mapping[str, Any]) -> int:
     """Bytes of an item as DynamoDB counts them, for numbers rounded up
     (docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html)."""

@@ -11,8 +11,9 @@ from ..kernel.commit import Commit
 from ..kernel.errors import StoreThrottled, StoreTimeout
 from ..kernel.keys import StreamId, Tenant
 from ..kernel.store import IdRow, Page
+from . import consumption
 from .bodies import Bodies
-from .commit_item import Item, from_item, to_item
+from .commit_item import Item, from_item, stored_size, to_item
 from .sessions import Sessions, client_for
 from .store_errors import NOT_DONE, ask, error_code
 
@@ -59,13 +60,14 @@ class DynamoCommitStore:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
             return self._commit(error.response["Item"])
+        consumption.store(stored_size(item, commit))
         return None
 
     def append_strict(self, commit: Commit) -> Commit | IdRow | None:
         """The SDK gives each request a token of its own, so a repetition is judged by its conditions again."""
-        row = IdRow(commit.command_id, commit.request_hash, commit.stream, commit.first)
+        item, row = self._item(commit), IdRow(commit.command_id, commit.request_hash, commit.stream, commit.first)
         puts = [
-            {"TableName": self._commits, "Item": self._item(commit), **_IF_ABSENT},
+            {"TableName": self._commits, "Item": item, **_IF_ABSENT},
             {"TableName": self._ids, "Item": self._row_item(_strict_key(commit.stream.tenant, row.command_id), row)},
         ]
         puts[1].update(_IF_ABSENT)
@@ -75,6 +77,7 @@ class DynamoCommitStore:
             if error_code(error) != "TransactionCanceledException":
                 raise
             return self._cancelled(commit, error)
+        consumption.store(stored_size(item, commit))
         return None
 
     def newest(self, stream: StreamId, limit: int, before: int | None = None, consistent: bool = False) -> Page:

@@ -9,7 +9,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from ..kernel.decision import Rejection
-from ..kernel.errors import ConfigurationError, DefinitionError
+from ..kernel.errors import ConfigurationError, DefinitionError, Unavailable
 from ..kernel.executor import Executor
 from ..kernel.keys import Tenant
 from ..kernel.occasion import Occasion
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .projector import Projector
     from .rebuild import Rebuild
     from .relay import Relay
+    from .request_limit import RequestLimit
     from .roads.road import Road
     from .silos import SiloedGenerations
     from .sql.statements import Sql
@@ -158,6 +159,16 @@ def standings(env: Environment) -> "Standings | None":
     from .tenants import Standings
 
     return Standings(lambda: clients.client("dynamodb"), env.tenants_table) if env.tenants_table else None
+
+
+def request_limit(env: Environment) -> "RequestLimit | None":
+    """Of each tenant, for all requests of a sandbox; None for an anonymous door."""
+    if not env.limits_table:
+        return None
+    from .request_limit import RequestLimit
+
+    lost = partial(_tell_uncounted, env.service)
+    return RequestLimit(clients.commit_table, env.limits_table, env.requests_per_minute, lost=lost)
 
 
 def sql(env: Environment) -> "Sql":
@@ -307,6 +318,12 @@ def _log_rejection(service: str, reacted: Reacted) -> None:
             "code": reacted.outcome.code,
             "detail": reacted.outcome.detail,
         },
+    )
+
+
+def _tell_uncounted(service: str, tenant: Tenant, requests: int, error: Unavailable) -> None:
+    logging.getLogger(service).error(
+        "requests were let through uncounted", extra={"tenant": tenant, "requests": requests, "reason": str(error)}
     )
 
 

@@ -1,4 +1,5 @@
-"""What one invocation asked of DynamoDB: requests and capacity units per table, as the service reports them."""
+"""What one invocation asked of DynamoDB: requests and capacity units per table, as the service reports them; and how
+many bytes of commits it stored."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,6 +21,7 @@ class TableUse:
 
 
 _taken: dict[str, TableUse] = {}
+_stored = 0
 
 
 def watch(client: Any) -> None:
@@ -31,16 +33,25 @@ def watch(client: Any) -> None:
 
 def reset() -> None:
     """Forgets everything: called when an invocation begins."""
+    global _stored
     _taken.clear()
+    _stored = 0
+
+
+def store(size: int) -> None:
+    """A commit of so many bytes was stored."""
+    global _stored
+    _stored += size
 
 
 def taken() -> dict[str, Any]:
-    """Since the last reset: the sums, and `tables` by name."""
+    """Since the last reset: the sums, `stored_bytes` of commits, and `tables` by name."""
     uses = _taken.values()
     return {
         "requests": sum(use.reads + use.writes for use in uses),
         "read_units": sum(use.read_units for use in uses),
         "write_units": sum(use.write_units for use in uses),
+        "stored_bytes": _stored,
         "tables": {name: asdict(use) for name, use in sorted(_taken.items())},
     }
 

@@ -63,7 +63,9 @@ class Environment:
             _ = environment.sql
         if "FOLDSTACK_TIMERS" in environment.variables:
             _ = environment.timers
-        _ = environment.secrets, environment.queue, environment.silos
+        if environment.limits_table:
+            _ = environment.requests_per_minute
+        _ = environment.secrets, environment.queue, environment.silos, environment.tenant_metrics
         return environment
 
     @property
@@ -87,6 +89,21 @@ class Environment:
     def tenants_table(self) -> str:
         """The table of tenants and their members; empty where the tokens are somebody else's."""
         return self._text("TENANTS_TABLE", "")
+
+    @property
+    def limits_table(self) -> str:
+        """The table that counts tenants' requests; empty where none are limited."""
+        return self._text("LIMITS_TABLE", "")
+
+    @property
+    def requests_per_minute(self) -> int:
+        """Of a tenant without a limit of its own."""
+        return int(self._number("REQUESTS_PER_MINUTE", None, whole=True))
+
+    @property
+    def tenant_metrics(self) -> bool:
+        """Whether each tenant's usage is a metric."""
+        return self._one_of("TENANT_METRICS", ("true", "false"), "false") == "true"
 
     @property
     def api_scope(self) -> str:
@@ -244,7 +261,7 @@ class Environment:
             )
         return value
 
-    def _number(self, name: str, default: str, *, whole: bool) -> float:
+    def _number(self, name: str, default: str | None, *, whole: bool) -> float:
         text = self._text(name, default)
         try:
             value = int(text) if whole else float(text)

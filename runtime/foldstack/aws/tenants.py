@@ -1,6 +1,6 @@
 """The tenants table: tenants, and who belongs to them. Functions read it; only administrators write it.
 
-tenant       {"p": "tenant#T", "s": "tenant", "status"}
+tenant       {"p": "tenant#T", "s": "tenant", "status", "limit"?}, the limit a number of requests a minute
 membership   {"p": "user#SUB" or "client#ID", "s": "membership", "tenant", "role", "status"}
 """
 
@@ -50,6 +50,12 @@ def text(item: Mapping[str, Any] | None, name: str) -> str:
     return (item or {}).get(name, {}).get("S", "")
 
 
+def limit_of(tenant: Mapping[str, Any] | None) -> int | None:
+    """The `limit` of a tenant's item: requests a minute, None where it has no limit of its own."""
+    number = (tenant or {}).get("limit", {}).get("N")
+    return None if number is None else int(number)
+
+
 def granted(client: Any, table: str, subject: str, *, machine: bool) -> Membership:
     """Who somebody is now, by two consistent reads. Raises AccessRefused where that is nobody: unknown or suspended,
     or of a tenant that is; InvalidValue for a tenant outside the grammar."""
@@ -84,9 +90,10 @@ class Standings:
         self._client, self._table, self._clock, self._most = client, table, clock, most
         self._known: OrderedDict[Key, tuple[float, Mapping[str, Any] | None]] = OrderedDict()
 
-    def check(self, caller: Caller) -> None:
-        """Raises AccessRefused for a caller whose token says what is no longer so, and Unavailable where the table
-        can't be asked: what isn't known is not allowed."""
+    def check(self, caller: Caller) -> int | None:
+        """The tenant's own limit of requests a minute, None where it has none. Raises AccessRefused for a caller whose
+        token says what is no longer so, and Unavailable where the table can't be asked: what isn't known is not
+        allowed."""
         keys = tenant_key(caller.tenant), member_key(caller.subject, machine=caller.machine)
         now = self._clock()
         stale = [key for key in keys if not self._fresh(key, now)]
@@ -100,6 +107,7 @@ class Standings:
         _check(tenant, member)
         if (text(member, "tenant"), text(member, "role")) != (caller.tenant, caller.role):
             raise AccessRefused(401, "stale-token", "the token is older than a change of role: get another")
+        return limit_of(tenant)
 
     def _fresh(self, key: Key, now: float) -> bool:
         read_at, _ = self._known.get(key, (float("-inf"), None))

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from aws_lambda_powertools import Logger
 from pydantic import ValidationError
 
-from ..aws import composition, domain
+from ..aws import composition, consumption, domain
 from ..aws.environment import Environment
 from ..kernel.decision import Rejection
 from ..kernel.errors import InvalidValue, KeyReuse, Unavailable
@@ -19,6 +19,7 @@ from .batch import Batch
 from .command_document import CommandDocument, InvalidCommand, TickDocument
 from .delivered import Delivered
 from .ticks import Ticks
+from .usage import Usage
 
 _MARGIN = 2.0
 
@@ -30,6 +31,7 @@ service = domain.load(environment.domain)
 service.schedules.check(service.name, environment.schedules)
 executor = composition.executor(environment)
 ticks = Ticks(service, executor, log)
+usage = Usage(log, environment.tenant_metrics)
 
 
 @log.inject_lambda_context
@@ -98,7 +100,11 @@ def _execute(document: Any, deadline: float, repeated: bool) -> Committed | Reje
             raise InvalidValue("command", f"{asked.command[:80]!r} is no command of {service.name}; there are {known}")
         command = kind.model_validate_json(json.dumps(asked.data))
         context = asked.context(tenant, deadline, repeated)
-        return executor.execute(service.aggregate_of(kind), tenant, command, context)
+        consumption.reset()
+        try:
+            return executor.execute(service.aggregate_of(kind), tenant, command, context)
+        finally:
+            usage.tell("queued command cost", tenant, command=asked.command)
     except (ValidationError, InvalidValue) as error:
         raise InvalidCommand.of(error) from None
 

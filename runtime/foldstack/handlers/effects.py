@@ -5,7 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from ..aws import composition, domain
+from ..aws import composition, consumption, domain
 from ..aws.environment import Environment
 from ..kernel.commit import Commit
 from ..kernel.envelope import Envelope
@@ -15,6 +15,7 @@ from .backoff import receives_of
 from .batch import Batch
 from .delivered import Delivered, envelope_of
 from .saga_orders import SagaOrders
+from .usage import Usage
 
 CONSUMER = "effects"
 _MARGIN = 3.0
@@ -25,6 +26,7 @@ service = domain.load(environment.domain)
 executor = composition.executor(environment)
 reactor = composition.reactor(environment, service, executor)
 sagas = SagaOrders(service, executor, reactor, log)
+usage = Usage(log, environment.tenant_metrics)
 
 
 @log.inject_lambda_context
@@ -53,6 +55,14 @@ def _react(message: Delivered, until: float) -> None:
     if envelope.replay and envelope.replay != CONSUMER:
         log.info("a replay for another consumer is refused", event_id=envelope.id, replay=envelope.replay)
         return
+    consumption.reset()
+    try:
+        _drive(envelope, message, until)
+    finally:
+        usage.tell("reaction cost", envelope.stream.tenant, event_id=envelope.id)
+
+
+def _drive(envelope: Envelope, message: Delivered, until: float) -> None:
     commit = _commit(envelope)
     if commit is None:
         log.error("published before a restore, and no longer in the store: nothing is done", event_id=envelope.id)

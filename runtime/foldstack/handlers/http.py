@@ -14,12 +14,14 @@ from ..kernel.errors import FoldstackError
 from . import cold_start
 from .http_event import Incoming
 from .http_router import HttpRouter, encode, refusal
+from .usage import Usage
 
 log = Logger()
 environment = Environment.read()
 service = domain.load(environment.domain)
 executor = composition.executor(environment)
 router = HttpRouter(service, environment, executor, composition.reactor(environment, service, executor))
+usage = Usage(log, environment.tenant_metrics)
 app = APIGatewayHttpResolver()
 
 
@@ -28,14 +30,13 @@ def _register(route: Route) -> None:
     def serve(**path: str) -> Response:
         incoming: Incoming = app.context["incoming"]
         began = time.perf_counter()
-        answer = router.answer(route, incoming, path, app.lambda_context.get_remaining_time_in_millis() / 1000)
-        log.info(
-            "command cost" if route.is_command else "query cost",
-            route=f"{route.method} {route.template}",
-            status=answer.status,
-            milliseconds=round((time.perf_counter() - began) * 1000, 2),
-            **consumption.taken(),
-        )
+        status = 500
+        try:
+            answer = router.answer(route, incoming, path, app.lambda_context.get_remaining_time_in_millis() / 1000)
+            status = answer.status
+        finally:
+            what = "command cost" if route.is_command else "query cost"
+            _tell(what, f"{route.method} {route.template}", incoming, status, began)
         return _response(*encode(answer))
 
 
@@ -45,7 +46,11 @@ for _route in router.routes:
 
 @app.not_found
 def unrouted(error: Exception) -> Response:
-    return _response(*encode(router.unrouted(app.context["incoming"])))
+    incoming: Incoming = app.context["incoming"]
+    began = time.perf_counter()
+    answer = router.unrouted(incoming)
+    _tell("unrouted", incoming.method, incoming, answer.status, began)
+    return _response(*encode(answer))
 
 
 @log.inject_lambda_context
@@ -58,6 +63,19 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         status, headers, body = encode(refusal(error))
         return {"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": False}
     return app.resolve(event, context)
+
+
+def _tell(what: str, route: str, incoming: Incoming, status: int, began: float) -> None:
+    """It is for the token's tenant; a 401 says that there is none."""
+    usage.tell(
+        what,
+        "" if status == 401 else str(incoming.claims.get("tenant", "")),
+        requests=1,
+        throttled=int(status == 429),
+        route=route,
+        status=status,
+        milliseconds=round((time.perf_counter() - began) * 1000, 2),
+    )
 
 
 def _response(status: int, headers: dict[str, str], body: str) -> Response:

@@ -4,6 +4,7 @@ what there is."""
 from collections.abc import Mapping
 from typing import Any
 
+from ..aws.request_limit import RequestLimit
 from ..aws.tenants import Standings
 from ..kernel.access import Caller, Roles
 from ..kernel.api import Api, Route
@@ -16,12 +17,15 @@ TENANT_HEADER = "x-tenant-id"
 
 class Door:
     """Of one function. `anonymous`: anybody may come, and names a tenant by header. `standings`: those of the tenants
-    table, None where somebody else issues the tokens, whose word then holds as long as a token does.
+    table, None where somebody else issues the tokens, whose word then holds as long as a token does. `limit`: of each
+    tenant's requests, None where tenants are anybody's claim: whoever named one could use up its limit.
 
     Raises DefinitionError for routes that nobody could be allowed to call.
     """
 
-    def __init__(self, api: Api, anonymous: bool, standings: Standings | None) -> None:
+    def __init__(
+        self, api: Api, anonymous: bool, standings: Standings | None, limit: RequestLimit | None = None
+    ) -> None:
         if not anonymous and api.routes and api.roles is None:
             raise DefinitionError(
                 "the API's routes name no permissions, and this door is not anonymous: declare them, "
@@ -30,10 +34,11 @@ class Door:
         self._roles = api.roles or Roles()
         self._anonymous = anonymous
         self._standings = standings
+        self._limit = limit
 
     def admit(self, incoming: Incoming) -> Caller:
         """The caller, by the claims of a token that the gateway has verified. Raises AccessRefused, InvalidValue for a
-        header that names no tenant where the door is anonymous, Unavailable."""
+        header that names no tenant where the door is anonymous, TooManyRequests, Unavailable."""
         named = incoming.headers.get(TENANT_HEADER)
         if self._anonymous:
             if named is None:
@@ -42,8 +47,9 @@ class Door:
         caller = self._by_claims(incoming.claims)
         if named is not None and named != caller.tenant:
             raise AccessRefused(403, "tenant-mismatch", f"{TENANT_HEADER} contradicts the token: leave it out")
-        if self._standings is not None:
-            self._standings.check(caller)
+        own_limit = self._standings.check(caller) if self._standings is not None else None
+        if self._limit is not None:
+            self._limit.take(caller.tenant, own_limit)
         return caller
 
     def allow(self, caller: Caller, route: Route) -> None:

@@ -34,7 +34,8 @@ class HttpRouter:
 
     def __init__(self, service: Service, environment: Environment, executor: Executor, reactor: Reactor) -> None:
         self.service = service
-        self._door = Door(service.api, environment.anonymous, composition.standings(environment))
+        standings, limit = composition.standings(environment), composition.request_limit(environment)
+        self._door = Door(service.api, environment.anonymous, standings, limit)
         self._environment = environment
         self._executor = executor
         self._reactor = reactor

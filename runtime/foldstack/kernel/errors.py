@@ -12,6 +12,7 @@
     │   ├── ViewBehind      the view can't answer for this token now
     │   └── BrokenChain     a stream's commits do not join; never folded
     ├── AccessRefused       the caller is not who may do this (401, 403)
+    ├── TooManyRequests     the tenant is at its limit; nothing was done (429, Retry-After)
     ├── KeyReuse            an idempotency key came back with another request (422)
     ├── PreconditionFailed  If-Match names another version (412)
     ├── ReactionLoop        reactions set each other off without an end; nothing more was executed
@@ -99,6 +100,14 @@ class AccessRefused(FoldstackError):
 
     def __str__(self) -> str:
         return self.reason
+
+
+class TooManyRequests(FoldstackError):
+    """A tenant is at its limit. `retry_after` is in seconds."""
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class KeyReuse(FoldstackError):

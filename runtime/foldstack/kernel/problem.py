@@ -12,6 +12,7 @@ from .errors import (
     PreconditionFailed,
     StoreThrottled,
     StoreTimeout,
+    TooManyRequests,
     Unavailable,
 )
 from .http_answer import Answer
@@ -30,6 +31,7 @@ _TITLES = {
     413: "Content Too Large",
     415: "Unsupported Media Type",
     422: "Unprocessable Content",
+    429: "Too Many Requests",
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
@@ -74,6 +76,8 @@ def from_error(error: Exception) -> Answer | None:
         return problem(
             412, "precondition-failed", str(error), errors=[("if-match", str(error))], facts={"version": error.actual}
         )
+    if isinstance(error, TooManyRequests):
+        return problem(429, "too-many-requests", str(error), headers={"retry-after": str(error.retry_after)})
     if isinstance(error, OutcomeUnknown):
         return problem(503, "outcome-unknown", str(error), headers={"retry-after": str(error.retry_after)})
     if isinstance(error, Unavailable):
