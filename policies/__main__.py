@@ -4,6 +4,6 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from policies.pack import pack  # noqa: E402
+from policies.pack import pack
 
 pack()

@@ -15,7 +15,7 @@ class Options(Protocol):
 
 
 class Resource(Protocol):
-    """As `foldstack preview` and a team's tests have them, and as the policy pack makes them of what the engine sends."""
+    """As the graph of a program has them, and as the policy pack makes them of what the engine sends."""
 
     @property
     def type(self) -> str: ...
