@@ -25,7 +25,7 @@ ZIP_LIMIT = 50 * 1024**2  # Lambda's limit on a direct upload
 UNZIPPED_LIMIT = 250 * 1024**2  # Lambda's limit on a function with its layers
 REQUIREMENTS = Path(__file__).resolve().parent / "lambda_requirements.txt"
 
-NOT_RUNTIME = frozenset({"components", "local"})
+NOT_RUNTIME = frozenset({"components", "local", "policies"})
 """Packages of the foldstack distribution that never run in Lambda."""
 
 LAPTOP_ONLY = frozenset({"stand_ins", "demo", "demo.py"})

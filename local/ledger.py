@@ -38,8 +38,8 @@ def check(resources: Iterable[Registered], ledger: Path) -> None:
             + "\n  ".join(lost)
             + "\nA deployed stack would lose it, or get an empty one under the new name"
             + (f": {', '.join(_name(each) for each in new)}" if new else "")
-            + ".\nGive what is renamed an alias, `pulumi.ResourceOptions(aliases=[pulumi.Alias(name=...)])`; what is given "
-            "up on purpose is taken out of the ledger by hand."
+            + ".\nGive what is renamed an alias, `pulumi.ResourceOptions(aliases=[pulumi.Alias(name=...)])`; "
+            "what is given up on purpose is taken out of the ledger by hand."
         )
     if new:
         raise LedgerError(
