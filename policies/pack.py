@@ -1,11 +1,12 @@
 """The rules as a policy pack: `pulumi preview --policy-pack policies`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pulumi_policy import (
     EnforcementLevel,
+    Policy,
     PolicyConfigSchema,
     PolicyPack,
     ReportViolation,
@@ -31,7 +32,7 @@ class Engine:
     options: Any
 
 
-def policies() -> list[StackValidationPolicy]:
+def policies() -> list[Policy]:
     """One for each rule; all are mandatory, and a pack's configuration may say otherwise for any of them."""
     return [
         StackValidationPolicy(
@@ -74,5 +75,5 @@ def _resources(args: StackValidationArgs) -> list[Any]:
     ]
 
 
-def _urns(dependencies: dict[str, Iterable[Any]]) -> dict[str, list[str]]:
+def _urns(dependencies: Mapping[str, Iterable[Any]]) -> dict[str, list[str]]:
     return {key: [each.urn for each in found] for key, found in dependencies.items()}
