@@ -2,7 +2,12 @@
 
 from setuptools import find_packages, setup
 
-FOLDERS = {"foldstack": "runtime/foldstack", "foldstack.components": "components", "foldstack.local": "local"}
+FOLDERS = {
+    "foldstack": "runtime/foldstack",
+    "foldstack.components": "components",
+    "foldstack.local": "local",
+    "foldstack.policies": "policies",
+}
 
 setup(
     package_dir=FOLDERS,

@@ -26,7 +26,7 @@ UNZIPPED_LIMIT = 250 * 1024**2  # Lambda's limit on a function with its layers
 REQUIREMENTS = Path(__file__).resolve().parent / "lambda_requirements.txt"
 WITH_CIPHER = Path(__file__).resolve().parent / "lambda_requirements_personal.txt"
 
-NOT_RUNTIME = frozenset({"components", "local"})
+NOT_RUNTIME = frozenset({"components", "local", "policies"})
 """Packages of the foldstack distribution that never run in Lambda."""
 
 LAPTOP_ONLY = frozenset({"stand_ins", "demo", "demo.py"})

@@ -23,7 +23,7 @@ from .home_data import KEPT, holds_data, lock, remove_data
 from .operations import erasing, events, projections, restore, sagas, tenants
 from .operations.connection import Connection
 from .operations.terminal import told
-from .preview.command import preview
+from .preview.command import identities, preview
 from .private_files import HOME, private_directory, private_log
 from .running import Running
 from .stack_files import StackFileError, read_stack_files
@@ -43,6 +43,7 @@ app.add_typer(tenants.machine, name="machine")
 app.command()(restore.restore)
 app.command()(erasing.erase)
 app.command()(preview)
+app.command()(identities)
 
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -12,6 +12,7 @@ _MESSAGE_IS_ENOUGH = (
     "EdgeError",
     "EmulatorError",
     "InvocationError",
+    "LedgerError",
     "MissingOutputError",
     "PostgresError",
     "ProgramError",

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -118,6 +119,12 @@ class Monitor(mocks.MockMonitor):
             for key, value in inputs.items():
                 if contains_unknowns(value):
                     raise ProgramError(f"{what}: the value of input {key!r} is unknown")
+        options = _options(request, self.make_urn)
+        with self._lock:
+            parent = self.graph.get(request.parent)
+        if parent is not None:
+            inherited = tuple(inherited_aliases(request.type, request.name, parent))
+            options = replace(options, aliases=(*options.aliases, *inherited))
         resource = Registered(
             type=request.type,
             name=request.name,
@@ -127,7 +134,7 @@ class Monitor(mocks.MockMonitor):
             inputs=plain(inputs),
             dependencies=list(request.dependencies),
             property_dependencies={k: list(v.urns) for k, v in request.propertyDependencies.items()},
-            options=_options(request, self.make_urn),
+            options=options,
         )
         with self._lock:
             if urn in self.graph:
@@ -191,6 +198,15 @@ def _options(request: Any, make_urn: Callable[[str, str, str], str]) -> Options:
         providers=dict(request.providers),
         version=request.version,
     )
+
+
+def inherited_aliases(type_: str, name: str, parent: Registered) -> Iterator[str]:
+    """What a child was known as under its parent's former names: its type follows the parent's, and its name too where
+    it begins with it. That is the engine's rule."""
+    for former in parent.options.aliases:
+        head, types, former_name = former.rsplit("::", 2)
+        own = former_name + name.removeprefix(parent.name) if name.startswith(parent.name) else name
+        yield f"{head}::{types}${type_}::{own}"
 
 
 def _alias_urns(request: Any, make_urn: Callable[[str, str, str], str]) -> Iterator[str]:

@@ -1,19 +1,16 @@
 """Two snapshots of one program, and what Pulumi would do to get from one to the other."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from ..resources import HANDLERS
+from ..resources import HANDLERS, holds_data
 from .snapshot import REFERENCE, Resource, Snapshot, reference
 from .values import ABSENT, Difference, differences
 
 Kind = Literal["create", "change", "replace", "delete"]
-
-_HOLD_DATA = {"aws:kms/key:Key", "aws:cognito/userPool:UserPool", "aws:secretsmanager/secret:Secret"}
-"""Beside those whose handlers say so: without the key nothing is readable, without the pool nobody comes in."""
 
 UNKNOWN = "<known when it is made>"
 _GUARDS = ("deletionProtection", "pointInTimeRecovery", "versioningConfiguration", "objectLock", "kmsDeletionWindow")
@@ -75,27 +72,11 @@ class _Comparison:
         """URN -> the one that the same resource has in the stack, for each that is there already."""
         found: dict[str, str] = {}
         for urn in self.new.resources:
-            was = next((each for each in self._candidates(urn) if each in self.old.resources), None)
+            names = (urn, *self.new.resources[urn].aliases)
+            was = next((each for each in names if each in self.old.resources), None)
             if was is not None and was not in found.values():
                 found[urn] = was
         return found
-
-    def _candidates(self, urn: str) -> Iterator[str]:
-        """What the resource may be known as: its URN, its aliases, and those that follow from its parent's, by the
-        engine's rule: a child is named after its parent."""
-        each = self.new.resources[urn]
-        yield urn
-        yield from each.aliases
-        parent = self.new.resources.get(each.parent)
-        if parent is None:
-            return
-        for was in self._candidates(parent.urn):
-            if was == parent.urn:
-                continue
-            name = was.rpartition("::")[2]
-            own = name + each.name.removeprefix(parent.name) if each.name.startswith(parent.name) else each.name
-            head, types, _ = was.rsplit("::", 2)
-            yield f"{head}::{types}${each.type}::{own}"
 
     def _find_replaced(self) -> None:
         """Until no more follow: what is made of a replaced resource's name changes too, and may replace in turn."""
@@ -168,12 +149,6 @@ class _Comparison:
 
 def _referenced(value: Any) -> set[str]:
     return set(REFERENCE.findall(json.dumps(value)))
-
-
-def holds_data(type_: str) -> bool:
-    """Whether something is lost with a resource of this type."""
-    handler = HANDLERS.get(type_)
-    return type_ in _HOLD_DATA or (handler is not None and handler.holds_data)
 
 
 def _loss(was: Resource, what: str) -> str:

@@ -5,12 +5,16 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from .. import ledger
+from ..errors import explain
+from ..program import deploy
+from ..stack_files import read_stack_files
 from . import report
 from .changes import Changes, changes
 from .revision import RevisionError, checked_out, commit_of
@@ -42,8 +46,7 @@ def preview(
     try:
         found = compared(program, against, to, stack)
     except (RevisionError, EvaluationError) as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error:[/red] {escape(str(error))}")
-        raise typer.Exit(1) from None
+        _fail(str(error))
     if form == "json":
         print(json.dumps(report.document(found), indent=2))
     elif form == "markdown":
@@ -51,6 +54,26 @@ def preview(
     else:
         report.show(found, Console(highlight=False, soft_wrap=True))
     raise typer.Exit(AT_RISK if found.at_risk else CHANGED if found else 0)
+
+
+def identities(
+    stack: Annotated[str, typer.Option(help="Which Pulumi.<stack>.yaml to read.")] = "dev",
+    write: Annotated[bool, typer.Option("--write", help="Add what is new.")] = False,
+    program: Annotated[
+        Path, typer.Option("--program", help="The directory of a Pulumi.yaml.", show_default="here")
+    ] = Path(),
+) -> None:
+    """Compare what holds data with the stack's ledger, identities.STACK.txt: nothing may go without an alias."""
+    try:
+        files = read_stack_files(program, stack, encrypted=True)
+        resources = deploy(files).resources
+        book = ledger.ledger_of(files.directory, stack)
+        if write:
+            ledger.write(resources, book)
+        ledger.check(resources, book)
+    except Exception as error:  # noqa: BLE001 - shown to the person who asked
+        _fail(explain(error, program.resolve()))
+    print(f"{book.name}: {len(ledger.identities(resources))} resources hold data, and all are known")
 
 
 def compared(program: Path, against: str, to: str | None, stack: str) -> Changes:
@@ -65,3 +88,8 @@ def compared(program: Path, against: str, to: str | None, stack: str) -> Changes
         }
         old, new = both.map(lambda each: take(each[1], stack, {}, key, each[0]), folders.items())
     return changes(old, new)
+
+
+def _fail(message: str) -> NoReturn:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error:[/red] {escape(message)}")
+    raise typer.Exit(1)

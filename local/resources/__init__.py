@@ -43,4 +43,14 @@ HANDLERS: dict[str, Handler] = {
     for token, handler in module.HANDLERS.items()
 }
 
-__all__ = ["HANDLERS", "Handler", "Request", "Site"]
+_KEYS_TO_DATA = {"aws:kms/key:Key", "aws:cognito/userPool:UserPool", "aws:secretsmanager/secret:Secret"}
+"""Without the key nothing is readable, without the pool nobody comes in."""
+
+
+def holds_data(type_: str) -> bool:
+    """Whether something is lost with a resource of this type."""
+    handler = HANDLERS.get(type_)
+    return type_ in _KEYS_TO_DATA or (handler is not None and handler.holds_data)
+
+
+__all__ = ["HANDLERS", "Handler", "Request", "Site", "holds_data"]

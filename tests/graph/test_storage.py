@@ -11,26 +11,6 @@ USERS = "aws:cognito/userPool:UserPool"
 SECRET, VERSION = "aws:secretsmanager/secret:Secret", "aws:secretsmanager/secretVersion:SecretVersion"
 
 
-def test_the_identity_of_what_holds_data():
-    """Another URN is another resource: a deployed stack would get an empty one. Rename only with an alias."""
-    service, views = "foldstack:index:EventSourcedService", "foldstack:index:ProjectionPipeline"
-    auth, door = "foldstack:index:TenantAuth", "foldstack:index:HttpApi"
-    urns = {each.urn for each in shop("dev").resources if each.type in (TABLE, BUCKET, SECRET, USERS)}
-    assert urns == {
-        f"urn:pulumi:dev::shop::{service}${TABLE}::shop-commits",
-        f"urn:pulumi:dev::shop::{service}${TABLE}::shop-ids",
-        f"urn:pulumi:dev::shop::{service}${BUCKET}::shop-bodies",
-        f"urn:pulumi:dev::shop::{service}${BUCKET}::shop-failures",
-        f"urn:pulumi:dev::shop::{service}${SECRET}::shop-secret-paymentProviderKey",
-        f"urn:pulumi:dev::shop::{views}${TABLE}::shop-views-view-checkout",
-        f"urn:pulumi:dev::shop::{views}${TABLE}::shop-views-view-products",
-        f"urn:pulumi:dev::shop::{views}${TABLE}::shop-views-view-purchases",
-        f"urn:pulumi:dev::shop::{auth}${TABLE}::shop-auth-tenants",
-        f"urn:pulumi:dev::shop::{door}${TABLE}::shop-api-limits",
-        f"urn:pulumi:dev::shop::{auth}${USERS}::shop-auth-users",
-    }
-
-
 def test_the_keys_of_each_table():
     keys = {}
     for table in shop("dev").of(TABLE):

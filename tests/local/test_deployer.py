@@ -108,6 +108,20 @@ def test_an_alias_keeps_the_resource_under_its_new_name(laptop: Laptop) -> None:
     assert laptop.client("dynamodb").list_tables()["TableNames"] == before
 
 
+def test_a_components_alias_keeps_all_that_is_in_it(laptop: Laptop) -> None:
+    class Shelf(pulumi.ComponentResource):
+        def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
+            super().__init__("tests:index:Shelf", name, None, opts)
+            table(f"{name}-books", opts=pulumi.ResourceOptions(parent=self))
+
+    laptop.up(lambda: Shelf("old") and None)
+    before = laptop.client("dynamodb").list_tables()["TableNames"]
+    renamed = pulumi.ResourceOptions(aliases=[pulumi.Alias(name="old")])
+    laptop.up(lambda: Shelf("new", renamed) and None)
+    assert laptop.verbs() == {"new-books": "same"}
+    assert laptop.client("dynamodb").list_tables()["TableNames"] == before
+
+
 def test_after_an_error_the_rest_is_taken_up_by_the_next_deployment(laptop: Laptop) -> None:
     def program(name: str) -> Callable[[], None]:
         def run() -> None:

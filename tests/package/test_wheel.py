@@ -9,7 +9,12 @@ import pytest
 
 from tests.package.support import ROOT, build, copy_tree, environment, run_build, tracked
 
-FOLDERS = {"runtime/foldstack": "foldstack", "components": "foldstack/components", "local": "foldstack/local"}
+FOLDERS = {
+    "runtime/foldstack": "foldstack",
+    "components": "foldstack/components",
+    "local": "foldstack/local",
+    "policies": "foldstack/policies",
+}
 UV = str(Path(sys.executable).parent / "uv")
 
 

@@ -116,3 +116,17 @@ def test_a_program_that_fails_says_at_which_revision(program, edit):
     assert done.exit_code == 1
     assert "the program at work in progress fails" in done.stderr
     assert "biling_mode" in done.stderr
+
+
+def test_the_ledger_is_written_and_held(program, edit):
+    def identities(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["identities", "--program", str(program), *arguments])
+
+    assert identities().exit_code == 1
+    written = identities("--write")
+    assert (written.exit_code, written.output) == (0, "identities.dev.txt: 6 resources hold data, and all are known\n")
+    assert identities().exit_code == 0
+    edit('Table(\n    "prices"', 'Table(\n    "costs"')
+    refused = identities()
+    assert refused.exit_code == 1
+    assert "aws:dynamodb/table:Table::prices" in refused.stderr
