@@ -6,6 +6,9 @@ Arguments: handler, folder of what Lambda supplies, task folder, layer folders.
 
 import os
 import sys
+import threading
+
+_begun = threading.local()
 
 
 def main(handler: str, supplied: str, task: str, *layers: str) -> None:
@@ -23,7 +26,24 @@ def main(handler: str, supplied: str, task: str, *layers: str) -> None:
 
     # It parts the lines of a traceback with carriage returns, for Lambda's log service to join.
     bootstrap.ERROR_LOG_LINE_TERMINATE = "\n"
+    bootstrap.Unbuffered.write = _write_whole_lines
+    bootstrap.Unbuffered.flush = _flush
     serve(["awslambdaric", handler])
+
+
+def _write_whole_lines(output, text):
+    """All sandboxes of a function share its log file, and `print` writes a line's end by itself: without this, lines
+    of two sandboxes run together."""
+    lines, end, rest = (_begun.__dict__.pop(output.stream.name, "") + text).rpartition("\n")
+    _begun.__dict__[output.stream.name] = rest
+    if end:
+        output.stream.write(lines + end)
+        output.stream.flush()
+
+
+def _flush(output):
+    output.stream.write(_begun.__dict__.pop(output.stream.name, ""))
+    output.stream.flush()
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def row(tenant: Tenant) -> IdRow:
 
 
 WORK = {
-    "load": lambda env, tenant: composition.executor(env).load(stream(tenant), product),
+    "load": lambda env, tenant: composition.executor(env, shop.service).load(stream(tenant), product),
     "append": lambda env, tenant: composition.commit_store(env).append(commit(tenant)),
     "append strictly": lambda env, tenant: composition.commit_store(env).append_strict(commit(tenant)),
     "find an id": lambda env, tenant: composition.commit_store(env).find_id(stream(tenant), "c"),
@@ -109,7 +109,7 @@ def test_bodies_of_another_tenant_are_refused(environment: Environment, monkeypa
 
 def test_a_tenants_work_leaves_the_functions_own_credentials_as_they_were(environment: Environment) -> None:
     own = clients.client("sts").get_caller_identity()["Arn"]
-    composition.executor(environment).load(stream(MINE), product)
+    composition.executor(environment, shop.service).load(stream(MINE), product)
     assert clients.client("sts").get_caller_identity()["Arn"] == own
     with pytest.raises(ClientError, match="AccessDenied"):
         clients.commit_table().query(
