@@ -8,7 +8,35 @@ import os
 import sys
 import threading
 
-_begun = threading.local()
+
+class WholeLines:
+    """All sandboxes of a function share its log file, and `print` writes a line's end by itself: without this, lines
+    of two sandboxes run together. A line that is begun waits for its end, or for `flush`, each thread's for itself."""
+
+    def __init__(self, stream):
+        self._stream = stream
+        self._begun = threading.local()
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+    def write(self, text):
+        lines, end, rest = (self._take() + text).rpartition("\n")
+        self._begun.text = rest
+        if end:
+            self._stream.write(lines + end)
+            self._stream.flush()
+
+    def writelines(self, texts):
+        self.write("".join(texts))
+
+    def flush(self):
+        self._stream.write(self._take())
+        self._stream.flush()
+
+    def _take(self):
+        begun, self._begun.text = getattr(self._begun, "text", ""), ""
+        return begun
 
 
 def main(handler: str, supplied: str, task: str, *layers: str) -> None:
@@ -26,24 +54,8 @@ def main(handler: str, supplied: str, task: str, *layers: str) -> None:
 
     # It parts the lines of a traceback with carriage returns, for Lambda's log service to join.
     bootstrap.ERROR_LOG_LINE_TERMINATE = "\n"
-    bootstrap.Unbuffered.write = _write_whole_lines
-    bootstrap.Unbuffered.flush = _flush
+    vars(bootstrap)["Unbuffered"] = WholeLines
     serve(["awslambdaric", handler])
-
-
-def _write_whole_lines(output, text):
-    """All sandboxes of a function share its log file, and `print` writes a line's end by itself: without this, lines
-    of two sandboxes run together."""
-    lines, end, rest = (_begun.__dict__.pop(output.stream.name, "") + text).rpartition("\n")
-    _begun.__dict__[output.stream.name] = rest
-    if end:
-        output.stream.write(lines + end)
-        output.stream.flush()
-
-
-def _flush(output):
-    output.stream.write(_begun.__dict__.pop(output.stream.name, ""))
-    output.stream.flush()
 
 
 if __name__ == "__main__":
