@@ -20,6 +20,7 @@ from .control import Control, ControlError
 from .display import DeployDisplay, ended, show_outputs, show_status
 from .errors import explain
 from .home_data import KEPT, holds_data, lock, remove_data
+from .new import new
 from .operations import erasing, events, projections, restore, sagas, tenants
 from .operations.connection import Connection
 from .operations.terminal import told
@@ -43,6 +44,7 @@ app.add_typer(tenants.machine, name="machine")
 app.command()(restore.restore)
 app.command()(erasing.erase)
 app.command()(preview)
+app.command()(new)
 app.command()(identities)
 
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
