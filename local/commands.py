@@ -24,7 +24,7 @@ from .new import new
 from .operations import erasing, events, projections, restore, sagas, tenants
 from .operations.connection import Connection
 from .operations.terminal import told
-from .preview.command import identities, preview
+from .preview.command import contracts, identities, preview
 from .private_files import HOME, private_directory, private_log
 from .running import Running
 from .stack_files import StackFileError, read_stack_files
@@ -46,6 +46,7 @@ app.command()(erasing.erase)
 app.command()(preview)
 app.command()(new)
 app.command()(identities)
+app.command()(contracts)
 
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
