@@ -20,10 +20,11 @@ from .control import Control, ControlError
 from .display import DeployDisplay, ended, show_outputs, show_status
 from .errors import explain
 from .home_data import KEPT, holds_data, lock, remove_data
+from .new import new
 from .operations import erasing, events, projections, restore, sagas, tenants
 from .operations.connection import Connection
 from .operations.terminal import told
-from .preview.command import identities, preview
+from .preview.command import contracts, identities, preview
 from .private_files import HOME, private_directory, private_log
 from .running import Running
 from .stack_files import StackFileError, read_stack_files
@@ -43,7 +44,9 @@ app.add_typer(tenants.machine, name="machine")
 app.command()(restore.restore)
 app.command()(erasing.erase)
 app.command()(preview)
+app.command()(new)
 app.command()(identities)
+app.command()(contracts)
 
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 _MESSAGE_IS_ENOUGH = (
     "ArchiveError",
     "CloudError",
+    "ContractError",
     "ControlError",
     "DeployError",
     "EdgeError",

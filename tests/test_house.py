@@ -20,10 +20,12 @@ UNWANTED = {
     "work left undone": r"\b(TODO|FIXME|XXX|HACK)\b",
 }
 GENERATED = {Path("uv.lock"), Path("LICENSE")}
+TEMPLATES = Path("local/templates")  # a project of its own, see tests/package/test_new.py
 
 
 def modules(*rooms: str) -> list[Path]:
-    return [name for name in tracked() if name.suffix == ".py" and name.parts[0] in rooms]
+    found = [name for name in tracked() if name.suffix == ".py" and name.parts[0] in rooms]
+    return [name for name in found if not name.is_relative_to(TEMPLATES)]
 
 
 def text(name: Path) -> str:
@@ -114,6 +116,7 @@ ROOM_MAY_IMPORT = {
     "shop": PYPROJECT["project"]["dependencies"],
     "components": PYPROJECT["project"]["dependencies"] + EXTRAS["deploy"],
     "local": PYPROJECT["project"]["dependencies"] + EXTRAS["deploy"] + EXTRAS["local"] + EXTRAS["psycopg"],
+    "policies": EXTRAS["policies"],
 }
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from ..resources import HANDLERS, holds_data
+from .contract_changes import ContractChange, contract_changes
 from .snapshot import REFERENCE, Resource, Snapshot, reference
 from .values import ABSENT, Difference, differences
 
@@ -32,20 +33,25 @@ class Change:
 
 @dataclass(frozen=True)
 class Changes:
-    """Of resources, in the order of registration, deletions last; and of the stack's outputs."""
+    """Of resources, in the order of registration, deletions last; of the stack's outputs; and of contracts."""
 
     of_resources: list[Change]
     of_exports: tuple[Difference, ...] = ()
+    of_contracts: tuple[ContractChange, ...] = ()
 
     @property
     def at_risk(self) -> list[Change]:
         return [change for change in self.of_resources if change.risk]
 
+    @property
+    def breaking(self) -> list[ContractChange]:
+        return [change for change in self.of_contracts if change.breaking]
+
     def of(self, kind: Kind) -> list[Change]:
         return [change for change in self.of_resources if change.kind == kind]
 
     def __bool__(self) -> bool:
-        return bool(self.of_resources or self.of_exports)
+        return bool(self.of_resources or self.of_exports or self.of_contracts)
 
 
 def changes(old: Snapshot, new: Snapshot) -> Changes:
@@ -65,7 +71,11 @@ class _Comparison:
         gone = self.old.resources.keys() - self.former.values()
         found += [self._deletion(each) for urn, each in reversed(self.old.resources.items()) if urn in gone]
         exports = differences(self.old.exports, self._renamed(self.new.exports), "")
-        return Changes(found, tuple(Difference(each.path.lstrip("."), each.old, each.new) for each in exports))
+        return Changes(
+            found,
+            tuple(Difference(each.path.lstrip("."), each.old, each.new) for each in exports),
+            tuple(contract_changes(self.old.contracts, self.new.contracts)),
+        )
 
     @cached_property
     def former(self) -> dict[str, str]:

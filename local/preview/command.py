@@ -15,12 +15,12 @@ from .. import ledger
 from ..errors import explain
 from ..program import deploy
 from ..stack_files import read_stack_files
-from . import report
+from . import contract_files, report
 from .changes import Changes, changes
 from .revision import RevisionError, checked_out, commit_of
-from .snapshot import EvaluationError, take
+from .snapshot import CONTRACTS, EvaluationError, take
 
-CHANGED, AT_RISK = 2, 3
+CHANGED, AT_RISK, BROKEN = 2, 3, 4
 Format = Literal["text", "markdown", "json"]
 
 
@@ -41,7 +41,8 @@ def preview(
     Runs the program as it was and as it is, and compares what they register. Nothing is asked of AWS or of Pulumi's
     state: what was changed by hand it can't see, and what is only known to AWS is shown as such.
 
-    Ends with 0 where nothing changes, 2 where something does, 3 where data is at risk, 1 on an error.
+    Ends with 0 where nothing changes, 2 where something does, 3 where data is at risk, 4 where a contract is broken
+    that others build on, 1 on an error.
     """
     try:
         found = compared(program, against, to, stack)
@@ -53,7 +54,7 @@ def preview(
         print(report.markdown(found))
     else:
         report.show(found, Console(highlight=False, soft_wrap=True))
-    raise typer.Exit(AT_RISK if found.at_risk else CHANGED if found else 0)
+    raise typer.Exit(AT_RISK if found.at_risk else BROKEN if found.breaking else CHANGED if found else 0)
 
 
 def identities(
@@ -74,6 +75,25 @@ def identities(
     except Exception as error:  # noqa: BLE001 - shown to the person who asked
         _fail(explain(error, program.resolve()))
     print(f"{book.name}: {len(ledger.identities(resources))} resources hold data, and all are known")
+
+
+def contracts(
+    write: Annotated[bool, typer.Option("--write", help="Write them; without it they are compared.")] = False,
+    stack: Annotated[str, typer.Option(help="Which Pulumi.<stack>.yaml to read.")] = "dev",
+    program: Annotated[
+        Path, typer.Option("--program", help="The directory of a Pulumi.yaml.", show_default="here")
+    ] = Path(),
+) -> None:
+    """The schemas of commands and events, AsyncAPI and OpenAPI, in contracts/: what other teams build on."""
+    try:
+        files = read_stack_files(program, stack, encrypted=True)
+        made = contract_files.made(files, deploy(files).resources)
+        if write:
+            contract_files.write(files.main, made)
+        contract_files.check(files.main, made)
+    except Exception as error:  # noqa: BLE001 - shown to the person who asked
+        _fail(explain(error, program.resolve()))
+    print(f"{CONTRACTS}/: {', '.join(made)}")
 
 
 def compared(program: Path, against: str, to: str | None, stack: str) -> Changes:

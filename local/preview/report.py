@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -9,6 +10,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from .changes import UNKNOWN, Change, Changes, counts
+from .contract_changes import ContractChange
 from .snapshot import REFERENCE
 from .values import ABSENT, FILE, OTHER_FILE, Difference
 
@@ -31,6 +33,9 @@ def _text(found: Changes) -> RenderableType:
                 Text.from_markup(f"  [{_COLOURS[change.kind]}]{_SIGNS[change.kind]:2}[/] {escape(_name(change))}")
             )
             parts += [Text(f"       {line}") for line in _details(change)]
+    for title, contracts in _contracts(found):
+        parts.append(Text(title, style="bold"))
+        parts += [Text(f"     {each.what}: {each.said}") for each in contracts]
     if found.of_exports:
         parts.append(Text("Outputs", style="bold"))
         parts += [Text(f"       {_line(each)}") for each in found.of_exports]
@@ -42,6 +47,8 @@ def markdown(found: Changes) -> str:
     lines = [f"**{summary(found)}**", ""]
     if found.at_risk:
         lines += ["> [!CAUTION]", *(f"> `{_name(change)}`: {change.risk}" for change in found.at_risk), ""]
+    if found.breaking:
+        lines += ["> [!WARNING]", *(f"> breaks `{each.what}`: {each.said}" for each in found.breaking), ""]
     for title, group in _groups(found):
         lines += [
             f"<details{' open' if title == _RISK else ''}><summary>{title} ({len(group)})</summary>",
@@ -85,6 +92,7 @@ def document(found: Changes) -> dict[str, Any]:
             for change in found.of_resources
         ],
         "outputs": [_as_json(each) for each in found.of_exports],
+        "contracts": [asdict(each) for each in found.of_contracts],
     }
 
 
@@ -93,8 +101,9 @@ def summary(found: Changes) -> str:
     if not found:
         return "no changes"
     words = {"replace": "replaced", "delete": "deleted", "change": "changed", "create": "created"}
-    told = ", ".join(f"{number} {words[kind]}" for kind, number in counts(found).items() if number) or "outputs alone"
-    return f"{told}; {len(found.at_risk)} with data at risk" if found.at_risk else told
+    told = ", ".join(f"{number} {words[kind]}" for kind, number in counts(found).items() if number) or "no resource"
+    told += f"; {len(found.at_risk)} with data at risk" if found.at_risk else ""
+    return told + (f"; {len(found.breaking)} contracts broken" if found.breaking else "")
 
 
 _RISK = "Data at risk"
@@ -108,6 +117,11 @@ def _groups(found: Changes) -> Iterator[tuple[str, list[Change]]]:
         group = [change for change in found.of_resources if change.kind == kind and not change.risk]
         if group:
             yield title, group
+
+
+def _contracts(found: Changes) -> Iterator[tuple[str, list[ContractChange]]]:
+    kept = [each for each in found.of_contracts if not each.breaking]
+    yield from ((title, group) for title, group in (("Contracts broken", found.breaking), ("Contracts", kept)) if group)
 
 
 def _name(change: Change) -> str:

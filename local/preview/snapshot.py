@@ -27,6 +27,8 @@ PROGRAM = "<program>"
 """Stands for the folder of the program, wherever that was."""
 SECRET = "<secret>"
 ARCHIVE = "<archive>"
+CONTRACTS = "contracts"
+"""The folder of the program that its contracts are committed in."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,11 @@ class Resource:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All that one revision registers, in order of registration."""
+    """All that one revision registers, in order of registration, and the contracts that are committed with it."""
 
     resources: dict[str, Resource]
     exports: dict[str, Any]
+    contracts: dict[str, Any] = field(default_factory=dict)
 
 
 class EvaluationError(Exception):
@@ -77,7 +80,12 @@ def take(directory: Path, stack: str, config: Mapping[str, str], key: bytes, rev
         raise EvaluationError(f"the program at {revision} fails:\n{done.stderr.strip()}")
     found = json.loads(done.stdout.splitlines()[-1])
     resources = (Resource(**each) for each in found["resources"])
-    return Snapshot({each.urn: each for each in resources}, found["exports"])
+    return Snapshot({each.urn: each for each in resources}, found["exports"], contracts_of(directory))
+
+
+def contracts_of(program: Path) -> dict[str, Any]:
+    """File name -> document of what `foldstack contracts` has written."""
+    return {file.name: json.loads(file.read_text()) for file in sorted((program / CONTRACTS).glob("*.json"))}
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document of a service's routes.
 
-python -m foldstack.openapi shop:service > docs/openapi.json
+python -m foldstack.openapi shop:service
 """
 
 import inspect

@@ -30,9 +30,10 @@ def ledger(tmp_path):
     return path
 
 
-def test_the_shops_data_is_where_it_was():
+@pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
+def test_the_shops_data_is_where_it_was(stack):
     """Mended by an alias, never by taking a line out, unless its data may go: see docs/preview.md."""
-    check(shop("dev").resources, ledger_of(ROOT, "dev"))
+    check(shop(stack).resources, ledger_of(ROOT, stack))
 
 
 def test_a_line_is_what_holds_data_and_nothing_of_the_stack(ledger):

@@ -29,6 +29,11 @@ def test_what_the_components_make_keeps_to_every_rule(variant):
     assert violations(shop("dev", **VARIANTS[variant]).resources) == []
 
 
+@pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
+def test_each_stack_keeps_to_every_rule(stack):
+    assert violations(shop(stack).resources) == []
+
+
 def test_a_stack_that_says_so_need_not_protect_its_data():
     throwaway = shop("local").resources
     assert violations(throwaway, "destroy") == []

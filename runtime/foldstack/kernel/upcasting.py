@@ -44,6 +44,11 @@ class Upcasters:
             raise DefinitionError(f"{type_name} version {from_version} is upcast twice")
         self._chain[type_name, from_version] = upcast, frozenset(event.type_name for event in makes)
 
+    @property
+    def old(self) -> frozenset[tuple[str, int]]:
+        """Name and version of every stored event that is none of today's, and is read all the same."""
+        return frozenset(self._chain)
+
     def sources(self, names: frozenset[str]) -> frozenset[str]:
         """The stored names that may become events of `names`, those included."""
         found = set(names)
