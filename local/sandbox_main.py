@@ -54,7 +54,7 @@ def main(handler: str, supplied: str, task: str, *layers: str) -> None:
 
     # It parts the lines of a traceback with carriage returns, for Lambda's log service to join.
     bootstrap.ERROR_LOG_LINE_TERMINATE = "\n"
-    vars(bootstrap)["Unbuffered"] = WholeLines
+    bootstrap.__dict__["Unbuffered"] = WholeLines
     serve(["awslambdaric", handler])
 
 
