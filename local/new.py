@@ -37,8 +37,11 @@ def scaffold(name: str, where: Path) -> Path:
     """The folder `name` in `where`. Raises NameRefused, and then has made nothing."""
     _check(name, where)
     made = where / name
-    for source in sorted(each for each in TEMPLATE.rglob("*") if each.is_file() and "__pycache__" not in each.parts):
-        target = made / _renamed(source.relative_to(TEMPLATE), name)
+    for source in sorted(each for each in TEMPLATE.rglob("*") if each.is_file()):
+        path = source.relative_to(TEMPLATE)
+        if any(part == "__pycache__" or part.startswith(".") for part in path.parts):
+            continue  # what tools leave in a checkout
+        target = made / _renamed(path, name)
         target.parent.mkdir(parents=True, exist_ok=True)
         text = source.read_text().replace("bank", name)
         target.write_text(_with_source(text) if source.name == "pyproject.toml" else text)
