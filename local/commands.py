@@ -19,6 +19,8 @@ from . import log_files
 from .control import Control, ControlError
 from .display import DeployDisplay, ended, show_outputs, show_status
 from .errors import explain
+from .explain.command import explain as explain_program
+from .explain.command import graph
 from .home_data import KEPT, holds_data, lock, remove_data
 from .new import new
 from .operations import erasing, events, projections, restore, sagas, tenants
@@ -45,6 +47,8 @@ app.command()(restore.restore)
 app.command()(erasing.erase)
 app.command()(preview)
 app.command()(new)
+app.command("explain")(explain_program)
+app.command()(graph)
 app.command()(identities)
 app.command()(contracts)
 

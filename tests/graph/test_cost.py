@@ -2,81 +2,13 @@
 
 import pytest
 
+from local.explain.prices import UnknownPrice, idle_total, per_million_commands
+from local.graph import Options, Registered
 from tests.graph.support import shop
-
-DOLLARS_A_MONTH = {
-    "aws:cloudwatch/metricAlarm:MetricAlarm": 0.10,
-    "aws:secretsmanager/secret:Secret": 0.40,
-    # Of our own; turned each year, which adds as much for the first two times.
-    "aws:kms/key:Key": 1.00,
-    # A key of AWS's own, asked by each table at most every five minutes: 8,640 requests at 0.03 $ per 10,000.
-    "aws:dynamodb/table:Table": 0.026,
-    # A provisioned shard at 0.015 $ an hour; its key is asked every five minutes by each side.
-    "aws:kinesis/stream:Stream": 0.015 * 730 + 2 * 0.026,
-    # Each sweep counts in three metrics of its own, at 0.30 $ a month each, billed for one hour a day.
-    "aws:scheduler/schedule:Schedule": 3 * 0.30 / 24,
-}
-# A paused cluster has its storage: what a new one holds, at 0.10 $ per GB and month, and backups up to that are free.
-# Its owner's secret is made by RDS, and is no resource of the program. The daily sweep wakes it for 6 minutes, of half
-# an ACU at 0.12 $ an hour.
-PAUSED_CLUSTER = 0.10 + 0.40 + 30 * 0.1 * 0.5 * 0.12
-# Lambda keeps five long polls of 20 seconds open on a queue: 648,000 requests a month at 0.40 $ per million.
-POLLING_A_QUEUE = 5 * 3 * 60 * 24 * 30 * 0.40 / 1_000_000
-# Billed by use alone: nothing is stored or called in a stack at rest.
-BY_USE = {
-    "aws:apigatewayv2/api:Api",
-    "aws:apigatewayv2/authorizer:Authorizer",
-    "aws:apigatewayv2/integration:Integration",
-    "aws:apigatewayv2/route:Route",
-    "aws:apigatewayv2/stage:Stage",
-    # One that only tells, and does nothing itself.
-    "aws:budgets/budget:Budget",
-    "aws:cloudwatch/eventBus:EventBus",
-    "aws:cloudwatch/eventRule:EventRule",
-    "aws:cloudwatch/eventTarget:EventTarget",
-    "aws:cloudwatch/logGroup:LogGroup",
-    # 0.015 $ for each user who signs in within a month, from the 10,001st on; a machine's tokens by request.
-    "aws:cognito/resourceServer:ResourceServer",
-    "aws:cognito/userPool:UserPool",
-    "aws:cognito/userPoolClient:UserPoolClient",
-    "aws:cognito/userPoolDomain:UserPoolDomain",
-    "aws:iam/role:Role",
-    "aws:iam/rolePolicy:RolePolicy",
-    "aws:lambda/function:Function",
-    "aws:lambda/invocation:Invocation",
-    "aws:lambda/layerVersion:LayerVersion",
-    "aws:lambda/permission:Permission",
-    # 1 $ for a million that fire; those that wait are free.
-    "aws:scheduler/scheduleGroup:ScheduleGroup",
-    "aws:rds/clusterInstance:ClusterInstance",  # paused: see below
-    "aws:s3/bucket:Bucket",
-    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
-    "aws:s3/bucketPolicy:BucketPolicy",
-    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
-    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
-    "aws:s3/bucketVersioning:BucketVersioning",
-    # A topic's key is asked for what is published alone.
-    "aws:sns/topic:Topic",
-    "aws:sns/topicPolicy:TopicPolicy",
-    "aws:sns/topicSubscription:TopicSubscription",
-    "aws:sqs/queue:Queue",
-    "aws:sqs/queuePolicy:QueuePolicy",
-}
 
 
 def idle(graph):
-    """Dollars a month; a resource of unknown price is an error, so that none slips in."""
-    total = 0.0
-    for each in graph.resources:
-        if each.type == "aws:lambda/eventSourceMapping:EventSourceMapping":
-            polls_a_queue = ":sqs:" in each.inputs["eventSourceArn"]  # reading a stream is free for Lambda
-            total += POLLING_A_QUEUE if polls_a_queue else 0
-        elif each.type == "aws:rds/cluster:Cluster":
-            assert each.inputs["serverlessv2ScalingConfiguration"]["minCapacity"] == 0, "it would never pause"
-            total += PAUSED_CLUSTER
-        elif each.custom and each.type not in BY_USE:
-            total += DOLLARS_A_MONTH[each.type]
-    return total
+    return idle_total(graph.resources)
 
 
 def test_a_stack_at_rest_costs_less_than_five_dollars_a_month():
@@ -97,6 +29,20 @@ def test_a_shard_is_most_of_it():
     assert stream.inputs["shardCount"] == 1
     assert stream.inputs["streamModeDetails"] == {"streamMode": "PROVISIONED"}
     assert stream.inputs["retentionPeriod"] == 24, "longer is billed by the shard and hour"
+
+
+def test_a_price_that_nobody_has_looked_up_is_an_error():
+    stranger = Registered("aws:ec2/instance:Instance", "box", "urn", "", True, {}, [], {}, Options())
+    with pytest.raises(UnknownPrice, match=r"aws:ec2/instance:Instance"):
+        idle_total([stranger])
+
+
+@pytest.mark.parametrize("road", ["eventbridge", "kinesis", "sns", "sns-fifo"])
+@pytest.mark.parametrize("store", ["dynamodb", "postgres"])
+def test_a_million_commands_cost_a_few_dollars(road, store):
+    uses = per_million_commands(shop("dev", road=road, readModel=store).resources)
+    assert 2 < sum(each.dollars for each in uses) < 6
+    assert {"DynamoDB, commit", "API Gateway, HTTP API"} < {each.what for each in uses}
 
 
 def test_alarms_are_counted():

@@ -1,0 +1,1 @@
+"""What a program makes: the tree, who may do what and why, what it costs, and a picture of it."""
