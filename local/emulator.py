@@ -37,6 +37,7 @@ PATCHES = (
     "service-roles",
     "schedules",
     "token-triggers",
+    "athena",
 )
 
 # The folder that this package is imported from: the repository, or the environment it is installed in.

@@ -247,6 +247,13 @@ def schedules() -> None:
     _beside("emulator_scheduler").lists()
 
 
+def athena() -> None:
+    """Athena's dialect, bound parameters, projected partitions, the caller's own permissions, and its events."""
+    from . import emulator_athena
+
+    emulator_athena.apply()
+
+
 def token_triggers() -> None:
     """A trigger that raises refuses the token, in Cognito's words: its callers are answered 500 else."""
     _beside("emulator_cognito").apply()
@@ -268,6 +275,7 @@ PATCHES: dict[str, Callable[[], None]] = {
     "service-roles": service_roles,
     "schedules": schedules,
     "token-triggers": token_triggers,
+    "athena": athena,
 }
 
 
