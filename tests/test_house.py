@@ -106,7 +106,11 @@ EXTRAS, GROUPS = PYPROJECT["project"]["optional-dependencies"], PYPROJECT["depen
 LAMBDA_HAS = ["boto3"]  # its Python runtimes bring it
 ONE_WITH = {"pydantic": "pydantic-core", "boto3": "botocore", "pulumi": "protobuf"}  # the first pins the second
 ROOM_MAY_IMPORT = {
-    "runtime": PYPROJECT["project"]["dependencies"] + GROUPS["lambda"] + LAMBDA_HAS + EXTRAS["psycopg"],
+    "runtime": PYPROJECT["project"]["dependencies"]
+    + GROUPS["lambda"]
+    + GROUPS["lake"]
+    + LAMBDA_HAS
+    + EXTRAS["psycopg"],
     "shop": PYPROJECT["project"]["dependencies"],
     "components": PYPROJECT["project"]["dependencies"] + EXTRAS["deploy"],
     "local": PYPROJECT["project"]["dependencies"] + EXTRAS["deploy"] + EXTRAS["local"] + EXTRAS["psycopg"],

@@ -232,9 +232,10 @@ def test_lambdas_limits_are_checked(tmp_path, monkeypatch):
         bundle.function(bundle.domain(tmp_path, "till"), target)
 
 
-def test_the_shipped_pins_are_those_of_the_lock():
-    command = ["uv", "export", "--frozen", "--only-group", "lambda", "--no-header", "--no-annotate", "--quiet"]
+@pytest.mark.parametrize(("group", "name"), [("lambda", ""), ("lake", "_lake")])
+def test_the_shipped_pins_are_those_of_the_lock(group, name):
+    command = ["uv", "export", "--frozen", "--only-group", group, "--no-header", "--no-annotate", "--quiet"]
     uv = Path(sys.executable).parent / "uv"
     fresh = subprocess.run([uv, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    shipped = (ROOT / "components/lambda_requirements.txt").read_text()
-    assert shipped == fresh, f"run: {' '.join(command[:-1])} -o components/lambda_requirements.txt"
+    shipped = (ROOT / f"components/lambda_requirements{name}.txt").read_text()
+    assert shipped == fresh, f"run: {' '.join(command[:-1])} -o components/lambda_requirements{name}.txt"
