@@ -27,11 +27,12 @@ class Function:
         memory_mb: int,
         reserved_concurrency: int | None = None,
         after: Sequence[pulumi.Resource] = (),
+        layers: Sequence[pulumi.Input[str]] = (),
         alarmed: bool = True,
     ) -> None:
         """`statements` is what it may do itself, `for_tenants` what only in a session made for a tenant; `after` has
-        to be there before this code runs. `alarmed`: whether any error, and any throttled call, is something that a
-        person must look at."""
+        to be there before this code runs; `layers` come on top of the domain's. `alarmed`: whether any error, and any
+        throttled call, is something that a person must look at."""
         self.timeout = timeout
         logs = aws.cloudwatch.LogGroup(
             scope.child(f"{suffix}-logs"),
@@ -63,7 +64,7 @@ class Function:
             role=role.arn,
             handler=handler,
             code=domain["code"],
-            layers=[domain["layer_arn"]],
+            layers=[domain["layer_arn"], *layers],
             runtime=domain["runtime"],
             architectures=[domain["architecture"]],
             timeout=timeout,

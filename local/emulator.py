@@ -38,6 +38,7 @@ PATCHES = (
     "schedules",
     "token-triggers",
     "athena",
+    "deliveries",
 )
 
 # The folder that this package is imported from: the repository, or the environment it is installed in.

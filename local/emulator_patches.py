@@ -254,6 +254,13 @@ def athena() -> None:
     emulator_athena.apply()
 
 
+def deliveries() -> None:
+    """A rule and a topic deliver to Firehose, too."""
+    from . import emulator_firehose
+
+    emulator_firehose.apply()
+
+
 def token_triggers() -> None:
     """A trigger that raises refuses the token, in Cognito's words: its callers are answered 500 else."""
     _beside("emulator_cognito").apply()
@@ -276,6 +283,7 @@ PATCHES: dict[str, Callable[[], None]] = {
     "schedules": schedules,
     "token-triggers": token_triggers,
     "athena": athena,
+    "deliveries": deliveries,
 }
 
 

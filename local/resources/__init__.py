@@ -2,10 +2,13 @@
 
 from . import (
     apigatewayv2,
+    athena,
     cloudwatch,
     cognito,
     dynamodb,
     events,
+    firehose,
+    glue,
     iam,
     kinesis,
     kms,
@@ -23,10 +26,13 @@ HANDLERS: dict[str, Handler] = {
     token: handler
     for module in (
         apigatewayv2,
+        athena,
         cloudwatch,
         cognito,
         dynamodb,
         events,
+        firehose,
+        glue,
         iam,
         kinesis,
         kms,
