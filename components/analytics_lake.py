@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
@@ -15,6 +14,7 @@ from . import (
     bundle,
     domain_source,
     lake_archive,
+    lake_layer,
     lake_permissions,
     lake_tasks,
     roads,
@@ -32,7 +32,6 @@ from .scope import Operations, Scope, operated
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 FOLDER = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_.-]+)*")
 SCHEDULE = re.compile(r"(rate|cron)\(.+\)")
-REQUIREMENTS = Path(__file__).resolve().parent / "lambda_requirements_lake.txt"
 RESULT_DAYS = 7
 
 
@@ -117,7 +116,7 @@ class AnalyticsLake(pulumi.ComponentResource):
         arguments.check()
         tables, asked = _of_domain(arguments, code, views, folder)
         source = roads.known(args["source"], road)
-        layer = bundle.layer(bundle.target(code.target, code.precompile), REQUIREMENTS)
+        layer = lake_layer.layer(bundle.target(code.target, code.precompile))
 
         super().__init__("foldstack:index:AnalyticsLake", name, _recorded(args), opts)
         scope = operations.scope(self, name, source["domain"]["service"])
@@ -125,14 +124,7 @@ class AnalyticsLake(pulumi.ComponentResource):
         bucket = storage.bucket(scope, "files", versioned=False, rules=_results_expire())
         catalogue = Catalogue(scope, bucket.bucket, tables, since)
         workgroup = _workgroup(scope, bucket, megabytes)
-        arrow = aws.lambda_.LayerVersion(
-            scope.child("layer"),
-            layer_name=f"{pulumi.get_project()}-{pulumi.get_stack()}-{scope.child('layer')}",
-            code=pulumi.FileArchive(str(layer)),
-            compatible_runtimes=[source["domain"]["runtime"]],
-            compatible_architectures=[source["domain"]["architecture"]],
-            opts=scope.options(),
-        )
+        arrow = lake_layer.version(scope, bucket, source["domain"], layer)
         rows = Rows(args.get("queries"), views)
         writer = writer_of(scope, source, rows, bucket, arrow.arn, Batch(MOST_RECORDS, window), name)
         compactor = compactor_of(scope, source["domain"], rows, bucket, arrow.arn, schedule)

@@ -12,7 +12,7 @@ from .function_host import FunctionHost, FunctionSpec
 from .invocation import Invocation
 from .jwt_authorizer import JwtAuthorizer, KeySets, Unauthorized
 from .resources.handler import Request, Site, of_type
-from .resources.lambda_functions import function_environment, unpack_code
+from .resources.lambda_functions import function_environment, layer_code, unpack_code
 from .routes import Route, RouteTable
 from .schedule_set import ScheduleSet
 from .source_set import SourceSet, SourceStatus
@@ -95,7 +95,7 @@ class Wiring:
 
     def _apply_functions(self, requests: list[Request]) -> None:
         layers = {
-            r.resource.outputs["arn"]: unpack_code(self._site, r.resource.outputs["layerName"], r.inputs["code"])
+            r.resource.outputs["arn"]: unpack_code(self._site, r.resource.outputs["layerName"], layer_code(r))
             for r in of_type(requests, _LAYER)
         }
         specs = {}

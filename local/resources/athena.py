@@ -6,6 +6,10 @@ from ..state import Record
 from .handler import Handler, Outputs, Request, Site, absent_is_fine, pascal
 
 _LEAST_SCANNED = 10_000_000
+_NAMES = {
+    "enforceWorkgroupConfiguration": "EnforceWorkGroupConfiguration",
+    "publishCloudwatchMetricsEnabled": "PublishCloudWatchMetricsEnabled",
+}
 
 
 class Workgroup(Handler):
@@ -43,9 +47,7 @@ class Workgroup(Handler):
 
 def _configuration(inputs: dict[str, Any]) -> dict[str, Any]:
     """Whole numbers, as the API has them, though a program's may be floats."""
-    given = pascal(
-        inputs.get("configuration") or {}, {"publishCloudwatchMetricsEnabled": "PublishCloudWatchMetricsEnabled"}
-    )
+    given = pascal(inputs.get("configuration") or {}, _NAMES)
     if "BytesScannedCutoffPerQuery" in given:
         given["BytesScannedCutoffPerQuery"] = int(given["BytesScannedCutoffPerQuery"])
         if given["BytesScannedCutoffPerQuery"] < _LEAST_SCANNED:
