@@ -21,12 +21,25 @@ _STATES = {"QUEUED": "1", "RUNNING": "2"}
 
 
 def apply() -> None:
+    _workgroups_of_queries()
     from ministack.core.responses import error_response_json
     from ministack.core.router import extract_access_key_id
     from ministack.services import athena
 
-    handle, start = athena.handle_request, athena._start_query_execution
+    handle, start, results = athena.handle_request, athena._start_query_execution, athena._get_query_results
     tokens: dict[str, str] = {}
+
+    def get_query_results(data: dict) -> tuple:
+        from .emulator_athena_sql import Failed
+
+        execution = athena._executions.get(data.get("QueryExecutionId"))
+        if execution and execution["Status"]["State"] == "SUCCEEDED":
+            place = execution["ResultConfiguration"]["OutputLocation"].removeprefix("s3://")
+            try:
+                _allow("s3:GetObject", f"arn:aws:s3:::{place}")
+            except Failed as error:
+                return error_response_json("InvalidRequestException", str(error), 400)
+        return results(data)
 
     async def handle_request(method: str, path: str, headers: dict, body: bytes, query: dict) -> tuple:
         _access_key.set(extract_access_key_id(headers, query) or "")
@@ -89,9 +102,36 @@ def apply() -> None:
 
     athena.handle_request = handle_request
     athena._start_query_execution = start_query_execution
+    athena._get_query_results = get_query_results
     athena._execute_query = execute_query
     precision = athena._type_precision_scale
     athena._type_precision_scale = lambda of: getattr(of, "digits", None) or precision(of)
+
+
+def _workgroups_of_queries() -> None:
+    """What is done with a query is allowed, or not, on its workgroup."""
+    from ministack.core import iam_actions
+    from ministack.services import athena
+
+    original = iam_actions.extract_resource_arn
+
+    def extract_resource_arn(service: str, method: str, path: str, headers: dict, body: bytes, *rest: Any) -> str:
+        if service == "athena":
+            query = _json(body).get("QueryExecutionId")
+            execution = athena._executions.get(query) if isinstance(query, str) else None
+            if execution:
+                return athena._arn_workgroup(execution["WorkGroup"])
+        return original(service, method, path, headers, body, *rest)
+
+    iam_actions.extract_resource_arn = extract_resource_arn
+
+
+def _json(body: bytes) -> dict:
+    try:
+        found = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _results(data: dict, configuration: dict) -> dict:

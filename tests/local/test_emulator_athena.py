@@ -174,6 +174,25 @@ def test_it_reads_and_writes_with_the_permissions_of_the_caller(lake: Lake) -> N
         lake.run(OF_ACME, client=as_role(lake.emulator, blind, "athena"))
 
 
+def test_results_are_for_who_may_read_them(lake: Lake) -> None:
+    workgroup = f"arn:aws:athena:{lake.emulator.region}:{lake.emulator.account}:workgroup/{lake.workgroup}"
+    query_id = lake.start(OF_ACME)
+    lake.ended(query_id)
+    see = allow(["athena:GetQueryExecution", "athena:GetQueryResults"], [workgroup])
+    stranger = as_role(lake.emulator, make_role(lake.emulator, see), "athena")
+    assert stranger.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]["WorkGroup"] == lake.workgroup
+    with pytest.raises(ClientError, match="not allowed to s3:GetObject"):
+        stranger.get_query_results(QueryExecutionId=query_id)
+    read = allow(["s3:GetObject"], [f"arn:aws:s3:::{lake.bucket}/results/*"])
+    reader = as_role(lake.emulator, make_role(lake.emulator, see, read), "athena")
+    assert len(reader.get_query_results(QueryExecutionId=query_id)["ResultSet"]["Rows"]) == 2
+    elsewhere = allow(["athena:GetQueryExecution"], [workgroup + "-other"])
+    with pytest.raises(ClientError, match="not authorized"):
+        as_role(lake.emulator, make_role(lake.emulator, elsewhere), "athena").get_query_execution(
+            QueryExecutionId=query_id
+        )
+
+
 def test_no_query_reads_the_disk(lake: Lake) -> None:
     with pytest.raises(QueryFailed):
         lake.run("SELECT * FROM read_text('/etc/hostname')")

@@ -198,9 +198,9 @@ class Tasks:
             self._rows(task.tenant).update_item,
             TableName=self.place.table,
             Key=_key(task),
-            UpdateExpression="SET #status = :status, query = :query, ended_at = :ended, #error = :error",
+            UpdateExpression="SET #status = :status, #query = :query, ended_at = :ended, #error = :error",
             ConditionExpression="#status IN (:accepted, :running)",
-            ExpressionAttributeNames={"#status": "status", "#error": "error"},
+            ExpressionAttributeNames={"#status": "status", "#query": "query", "#error": "error"},
             ExpressionAttributeValues={
                 ":status": {"S": now.status},
                 ":query": {"S": now.query},
