@@ -167,7 +167,7 @@ def compactor_of(
         target={
             "arn": compactor.arn,
             "role_arn": role.arn,
-            "input": json.dumps({"compact": True}),
+            "input": json.dumps({"compact": {}}),
             "retry_policy": {"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 2},
         },
         opts=scope.options(allowed),

@@ -9,6 +9,7 @@ from .permissions import TENANT, Statement, allow
 
 PREFIX = "tables"
 RESULTS = "results"
+STATE = "state"
 
 _OF_A_TENANT = {"Null": {"aws:PrincipalTag/tenant": "false"}}
 
@@ -19,11 +20,12 @@ def write_tables(bucket_arn: pulumi.Input[str]) -> list[Statement]:
 
 
 def compact_tables(bucket_arn: pulumi.Input[str]) -> list[Statement]:
-    """Find, read, put and remove files of tables, of all tenants."""
-    found = allow("FindTables", ["s3:ListBucket"], bucket_arn)
+    """Find, read, put and remove files of tables, of all tenants; and keep how far it came. Who may not list a bucket
+    is never told that an object is not there."""
     return [
-        {**found, "Condition": {"StringLike": {"s3:prefix": [PREFIX, f"{PREFIX}/*"]}}},
+        allow("FindTables", ["s3:ListBucket"], bucket_arn),
         allow("CompactTables", ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], _under(bucket_arn, f"{PREFIX}/*")),
+        allow("KeepPosition", ["s3:GetObject", "s3:PutObject"], _under(bucket_arn, f"{STATE}/*")),
     ]
 
 

@@ -20,7 +20,7 @@ from .control import Control, ControlError
 from .display import DeployDisplay, ended, show_outputs, show_status
 from .errors import explain
 from .home_data import KEPT, holds_data, lock, remove_data
-from .operations import events, projections, restore, sagas, tenants
+from .operations import events, lake, projections, restore, sagas, tenants
 from .operations.connection import Connection
 from .operations.terminal import told
 from .private_files import HOME, private_directory, private_log
@@ -35,6 +35,7 @@ local = typer.Typer(help="The laptop cloud: a Pulumi program, run whole on this 
 app.add_typer(local, name="local")
 app.add_typer(events.app, name="events")
 app.add_typer(projections.app, name="projection")
+app.add_typer(lake.app, name="lake")
 app.add_typer(sagas.app, name="saga")
 app.add_typer(tenants.tenant, name="tenant")
 app.add_typer(tenants.user, name="user")
