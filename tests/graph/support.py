@@ -34,9 +34,9 @@ def deploy(run: Callable[[], Any] | Path, **options: Any) -> Deployment:
 
 @cache
 def shop(stack: str, preview: bool = False, **config: str | int | bool) -> Deployment:
-    """The program of this repository, with `config` over the stack's file."""
+    """The program of this repository, with `config` over the stack's file; the lake has tests of its own."""
     stand_in = {"paymentProviderUrl": "http://127.0.0.1:1"} if stack == "local" else {}
-    return deploy(ROOT, stack=stack, preview=preview, config={**stand_in, **config})
+    return deploy(ROOT, stack=stack, preview=preview, config={"lake": False, **stand_in, **config})
 
 
 def component(make: type[pulumi.ComponentResource], name: str, args: Mapping[str, Any], **options: Any) -> Deployment:
