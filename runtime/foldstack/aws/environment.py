@@ -98,6 +98,11 @@ class Environment:
         return self._text("BODIES_BUCKET")
 
     @property
+    def lake_bucket(self) -> str:
+        """Where the Parquet files of the lake are."""
+        return self._text("LAKE_BUCKET")
+
+    @property
     def tenant_role(self) -> str:
         """The ARN of the role that tenants' rows are reached in; empty where a function serves all of them at once."""
         return self._text("TENANT_ROLE", "")
