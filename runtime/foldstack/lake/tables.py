@@ -57,6 +57,7 @@ class LakeTable:
     """`key` names the columns that make rows versions of one another, `order` those by which the last one wins.
 
     `model` is an event or a row, `of` the event type's name or the projection's; the table of envelopes has neither.
+    A `generation` grows with every switch of what readers of a view get, back to an older one too.
     """
 
     name: str
@@ -141,7 +142,7 @@ def _of_event(name: str, model: type[BaseModel]) -> LakeTable:
 def _of_projection(projection: Projection) -> LakeTable:
     shared = frozenset(column.name for column in _ENTITIES) | {name for name, _ in PARTITIONED_BY}
     columns = (*_ENTITIES, *columns_of(projection.row_type, shared))
-    order = ("epoch", "generation", "version")
+    order = ("epoch", "generation", "version", "deleted")
     return LakeTable(projection.name, "entities", columns, ("id",), order, projection.row_type, projection.name)
 
 

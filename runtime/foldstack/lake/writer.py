@@ -1,0 +1,167 @@
+"""Commits and rows of views to Parquet: one object for each table, tenant and day in a batch.
+
+Nothing is done when `write` returns but what is stored: a put that fails fails the batch, which is then delivered
+again, perhaps with others. So files hold rows twice, and are read through views (`tables.view_sql`).
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from ..aws.parking import Park
+from ..kernel.envelope import Envelope
+from ..kernel.errors import UndecodableEvent
+from ..kernel.service import Service
+from ..kernel.upcasting import StoredEvent
+from .columnar import Columnar, Data, json_text, parquet
+from .entities import EntityChange, Unusable
+from .tables import LakeTable
+
+Put = Callable[[str, bytes], None]
+
+KIND = "lake"
+"""What the lake parks is of this kind."""
+BATCH = "batch-"
+"""Begins the name of what the writer puts; the rest is a hash of the content."""
+
+_PUTS_AT_ONCE = 8
+_in_utc = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T.+(Z|\+00:00)").fullmatch
+
+
+class Written(NamedTuple):
+    """`rows` and `objects` that are stored, `parked` what fits no table."""
+
+    rows: int
+    objects: int
+    parked: int
+
+
+class LakeWriter:
+    """`put(key, content)` stores an object or raises; `park` is told of what does not fit, with its reason."""
+
+    def __init__(self, put: Put, service: Service, tables: Iterable[LakeTable], park: Park) -> None:
+        self._put = put
+        self._park = park
+        columnar = [Columnar(table) for table in tables]
+        self._envelopes = next((each for each in columnar if each.table.kind == "envelopes"), None)
+        self._events = {each.table.of: each for each in columnar if each.table.kind == "events"}
+        self._current = {(name, _schema_version(each.table)): each for name, each in self._events.items()}
+        self._entities = {each.table.of: each for each in columnar if each.table.kind == "entities"}
+        self._aggregates = service.aggregates
+
+    def write(
+        self,
+        envelopes: Iterable[Envelope] = (),
+        changes: Iterable[EntityChange] = (),
+        unusable: Iterable[Unusable] = (),
+    ) -> Written:
+        """Envelopes hold their events. Raises what `put` and `park` raise: then the batch is to be written again."""
+        batch = _Batch(list(unusable))
+        for envelope in envelopes:
+            self._add_envelope(batch, envelope)
+        for change in changes:
+            self._add_change(batch, change)
+        objects, rows = [], 0
+        for (_, tenant, day), group in batch.groups.items():
+            table, misfits = group.columnar.table_of(group.shared, group.payload)
+            batch.parked += [group.told(tenant, misfit.place, misfit.reason) for misfit in misfits]
+            rows += table.num_rows
+            if table.num_rows:
+                content = parquet(table)
+                name = f"{BATCH}{hashlib.sha256(content).hexdigest()[:32]}.parquet"
+                objects.append((group.columnar.table.location(tenant, day) + name, content))
+        self._store(objects)
+        for pointer, reason in batch.parked:
+            self._park(KIND, reason, **pointer)
+        return Written(rows, len(objects), len(batch.parked))
+
+    def _add_envelope(self, batch: "_Batch", envelope: Envelope) -> None:
+        stored, time, epoch = envelope.stored, envelope.time, envelope.epoch
+        if stored is None:
+            raise ValueError(f"{envelope.id} came without its events: read the store first (envelopes.whole)")
+        tenant, path = envelope.tenant, envelope.stream.path
+        if not _in_utc(time):
+            pointer = {"tenant": str(tenant), "stream": path, "version": envelope.first}
+            batch.parked.append(Unusable(pointer, "its time is no RFC 3339 in UTC, so it has no day"))
+            return
+        day, correlation, causation = time[:10], envelope.correlation, envelope.causation
+        of_all = batch.group(self._envelopes, tenant, day) if self._envelopes else None
+        for event in stored:
+            shared = (path, event.version, epoch, event.type, event.schema, time, correlation, causation)
+            if of_all is not None:
+                of_all.shared.append((*shared, json_text(event.data)))
+                of_all.payload.append(None)
+            current = self._current.get((event.type, event.schema))
+            if current is not None:
+                group = batch.group(current, tenant, day)
+                group.shared.append((*shared, 0))
+                group.payload.append(event.data)
+            else:
+                self._add_upcast(batch, envelope, event, shared, day)
+
+    def _add_upcast(
+        self, batch: "_Batch", envelope: Envelope, event: StoredEvent, shared: tuple[Any, ...], day: str
+    ) -> None:
+        """An event of an older schema, as what it is today: none, one or several."""
+        try:
+            aggregate = self._aggregates.get(envelope.stream.category)
+            if aggregate is None:
+                raise UndecodableEvent(f"{event.type}: no aggregate here is called {envelope.stream.category}")
+            made = aggregate.upcasters.decode(event)
+        except UndecodableEvent as error:
+            pointer = {"tenant": str(envelope.tenant), "stream": envelope.stream.path, "version": event.version}
+            batch.parked.append(Unusable({"table": "events of each type", **pointer}, str(error)))
+            return
+        for part, model in enumerate(made):
+            columnar = self._events.get(model.type_name)
+            if columnar is not None:
+                group = batch.group(columnar, envelope.tenant, day)
+                group.shared.append((*shared, part))
+                group.payload.append(model.model_dump(mode="json", round_trip=True))
+
+    def _add_change(self, batch: "_Batch", change: EntityChange) -> None:
+        group = batch.group(self._entities[change.view], change.tenant, change.day)
+        gone = change.row is None
+        group.shared.append((change.id, change.version, change.epoch, change.generation, gone, change.at))
+        group.payload.append(change.row)
+
+    def _store(self, objects: list[tuple[str, bytes]]) -> None:
+        if len(objects) == 1:
+            self._put(*objects[0])
+        elif objects:
+            with ThreadPoolExecutor(min(_PUTS_AT_ONCE, len(objects))) as pool:
+                for done in [pool.submit(self._put, key, content) for key, content in objects]:
+                    done.result()
+
+
+class _Group:
+    """Rows of one object."""
+
+    def __init__(self, columnar: Columnar) -> None:
+        self.columnar = columnar
+        self.shared: list[tuple[Any, ...]] = []
+        self.payload: list[Data | None] = []
+
+    def told(self, tenant: str, place: int, reason: str) -> Unusable:
+        table = self.columnar.table
+        key = dict(zip((column.name for column in table.columns), self.shared[place], strict=False))
+        return Unusable({"table": table.name, "tenant": str(tenant), **{name: key[name] for name in table.key}}, reason)
+
+
+class _Batch:
+    def __init__(self, parked: list[Unusable]) -> None:
+        self.groups: dict[tuple[str, str, str], _Group] = {}
+        self.parked = parked
+
+    def group(self, columnar: Columnar, tenant: str, day: str) -> _Group:
+        key = (columnar.table.name, tenant, day)
+        group = self.groups.get(key)
+        if group is None:
+            group = self.groups[key] = _Group(columnar)
+        return group
+
+
+def _schema_version(table: LakeTable) -> int:
+    return getattr(table.model, "schema_version", 1)
