@@ -39,6 +39,7 @@ PATCHES = (
     "token-triggers",
     "athena",
     "deliveries",
+    "partiql-streams",
 )
 
 # The folder that this package is imported from: the repository, or the environment it is installed in.

@@ -261,6 +261,13 @@ def deliveries() -> None:
     emulator_firehose.apply()
 
 
+def partiql_streams() -> None:
+    """What PartiQL changes is in the table's stream."""
+    from . import emulator_partiql
+
+    emulator_partiql.apply()
+
+
 def token_triggers() -> None:
     """A trigger that raises refuses the token, in Cognito's words: its callers are answered 500 else."""
     _beside("emulator_cognito").apply()
@@ -284,6 +291,7 @@ PATCHES: dict[str, Callable[[], None]] = {
     "token-triggers": token_triggers,
     "athena": athena,
     "deliveries": deliveries,
+    "partiql-streams": partiql_streams,
 }
 
 
