@@ -31,12 +31,11 @@ class Rows:
         if queries is None or not views:
             return
         given = pulumi.Output.from_input(queries)
-        streams = pulumi.Output.all(given["view_stream_arns"], given["sql_views"]).apply(
-            lambda both: _checked(both[0], both[1], views)
+        parts = ("view_stream_arns", "view_table_arns", "view_tables")
+        known = pulumi.Output.all(given["sql_views"], *(given[part] for part in parts)).apply(
+            lambda all_: _checked(all_[0], views, *all_[1:])
         )
-        self._streams = {view: streams[view] for view in views}
-        self._tables = {view: given["view_table_arns"][view] for view in views}
-        self.names = {view: given["view_tables"][view] for view in views}
+        self._streams, self._tables, self.names = ({view: known[n][view] for view in views} for n in range(3))
 
     @property
     def variables(self) -> environment.Variables:
@@ -67,7 +66,9 @@ class Rows:
             )
 
 
-def _checked(streams: Mapping[str, str], sql_views: Sequence[str], views: Sequence[str]) -> Mapping[str, str]:
+def _checked(sql_views: Sequence[str], views: Sequence[str], *parts: Mapping[str, str]) -> Sequence[Mapping[str, str]]:
+    """`parts` as they are, the streams first, when they have all the views."""
+    streams = parts[0]
     missing = [view for view in views if view not in streams]
     if in_sql := [view for view in missing if view in sql_views]:
         raise ValueError(
@@ -79,7 +80,7 @@ def _checked(streams: Mapping[str, str], sql_views: Sequence[str], views: Sequen
             f"entities: {', '.join(missing)} has no stream in `queries`, which has {', '.join(streams) or 'none'}: "
             "give the ProjectionPipeline that has the view `streams`: True, and its `queries` here"
         )
-    return streams
+    return parts
 
 
 def writer_of(
