@@ -14,7 +14,7 @@ from . import (
     bundle,
     domain_source,
     lake_archive,
-    lake_layer,
+    lake_layers,
     lake_permissions,
     lake_tasks,
     roads,
@@ -25,7 +25,7 @@ from .consumer_queue import Batch
 from .domain_source import DomainSource
 from .handles import Authorizer, Events, OperatedLake, Queries, Tables, Tasks
 from .lake_catalogue import Catalogue, tables_in
-from .lake_functions import MOST_RECORDS, Rows, compactor_of, writer_of
+from .lake_functions import MOST_RECORDS, Rows, compactor_of, layers_of, writer_of
 from .projection_pipeline import VIEW
 from .scope import Operations, Scope, operated
 
@@ -116,7 +116,7 @@ class AnalyticsLake(pulumi.ComponentResource):
         arguments.check()
         tables, asked = _of_domain(arguments, code, views, folder)
         source = roads.known(args["source"], road)
-        layer = lake_layer.layer(bundle.target(code.target, code.precompile))
+        zips = lake_layers.layers(bundle.target(code.target, code.precompile))
 
         super().__init__("foldstack:index:AnalyticsLake", name, _recorded(args), opts)
         scope = operations.scope(self, name, source["domain"]["service"])
@@ -124,10 +124,10 @@ class AnalyticsLake(pulumi.ComponentResource):
         bucket = storage.bucket(scope, "files", versioned=False, rules=_results_expire())
         catalogue = Catalogue(scope, bucket.bucket, tables, since)
         workgroup = _workgroup(scope, bucket, megabytes)
-        arrow = lake_layer.version(scope, bucket, source["domain"], layer)
+        arrow = layers_of(scope, source["domain"], zips)
         rows = Rows(args.get("queries"), views)
-        writer = writer_of(scope, source, rows, bucket, arrow.arn, Batch(MOST_RECORDS, window), name)
-        compactor = compactor_of(scope, source["domain"], rows, bucket, arrow.arn, schedule)
+        writer = writer_of(scope, source, rows, bucket, arrow, Batch(MOST_RECORDS, window), name)
+        compactor = compactor_of(scope, source["domain"], rows, bucket, arrow, schedule)
         archive = lake_archive.Archive(scope, source, kept) if args.get("archive") is not None else None
 
         self.lake_bucket = bucket.bucket

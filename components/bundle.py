@@ -52,15 +52,6 @@ class Target:
     precompile: bool = False
 
 
-@dataclass(frozen=True)
-class Trimming:
-    """What a layer does without: `leaves_out` is asked for each path in its site-packages, and `recipe` tells one
-    trimming from another. What is trimmed is too large to be sent to Lambda, and goes there by S3."""
-
-    recipe: str
-    leaves_out: Callable[[PurePosixPath], bool]
-
-
 def target(name: str, precompile: bool = False) -> Target:
     """The target `name`: `arm64-python3.13`, `x86_64-python3.13`, or `host`, this machine and its Python."""
     if name == "arm64-python3.13":
@@ -76,15 +67,19 @@ def target(name: str, precompile: bool = False) -> Target:
     raise BundleError(f"target {name!r}: must be 'arm64-python3.13', 'x86_64-python3.13' or 'host'")
 
 
-def layer(target: Target, requirements: Path | None = None, without: "Trimming | None" = None) -> Path:
-    """The zip of a Lambda layer: the pins of `requirements` (hashed; by default our own) under `python/`, `without`
-    what is left out."""
+def layer(
+    target: Target,
+    requirements: Path | None = None,
+    *,
+    kind: str = "layer",
+    without: Callable[[PurePosixPath], bool] = lambda path: False,
+) -> Path:
+    """The zip of a Lambda layer: the pins of `requirements` (hashed; by default our own) under `python/`. `without`
+    tells what is left out of them; `kind` names a choice of it."""
     pins = requirements or REQUIREMENTS
     recipe = f"{RECIPE} {target.platform or _host()} {target.python_version}"
-    if without is not None:
-        recipe += f" {without.recipe}"
     plain = cached(
-        f"layer-{target.name}-{key(pins.read_bytes(), recipe.encode())}.zip",
+        f"{kind}-{target.name}-{key(pins.read_bytes(), recipe.encode())}.zip",
         lambda staging: _build_layer(pins, target, staging, without),
     )
     return _precompiled(plain, target, "/opt") if target.precompile else plain
@@ -160,13 +155,11 @@ def _check_root(name: str, source: Path) -> None:
         raise BundleError(f"{source}: there is no such file or folder to put in a bundle as {name!r}")
 
 
-def _build_layer(pins: Path, target: Target, staging: Path, without: Trimming | None) -> Path:
-    root, what = staging / "python", f"layer of {pins}"
+def _build_layer(pins: Path, target: Target, staging: Path, without: Callable[[PurePosixPath], bool]) -> Path:
+    root = staging / "python"
     _install(pins, target, root)
-    if without is None:
-        return _pack(stable_zip.tree(root, "python", _not_installed), staging / "layer.zip", what)
-    kept = stable_zip.tree(root, "python", lambda path: _not_installed(path) or without.leaves_out(path))
-    return _pack(kept, staging / "layer.zip", what, UNZIPPED_LIMIT)
+    files = stable_zip.tree(root, "python", lambda path: _not_installed(path) or without(path))
+    return _pack(files, staging / "layer.zip", f"layer of {pins}")
 
 
 def _function_zip(files: Mapping[str, Path], what: str) -> Path:
@@ -182,12 +175,12 @@ def _function_zip(files: Mapping[str, Path], what: str) -> Path:
     return cached(name, build)
 
 
-def _pack(files: Mapping[str, Path], out: Path, what: str, zip_limit: int = ZIP_LIMIT) -> Path:
+def _pack(files: Mapping[str, Path], out: Path, what: str) -> Path:
     if not files:
         raise BundleError(f"{what}: nothing to put in it")
     size = stable_zip.write(files, out)
     for measured, limit, kind in (
-        (out.stat().st_size, zip_limit, "zipped"),
+        (out.stat().st_size, ZIP_LIMIT, "zipped"),
         (size, UNZIPPED_LIMIT, "unzipped"),
     ):
         if measured > limit:

@@ -3,6 +3,7 @@ compactor, which merges what it wrote."""
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pulumi
 import pulumi_aws as aws
@@ -83,12 +84,27 @@ def _checked(sql_views: Sequence[str], views: Sequence[str], *parts: Mapping[str
     return parts
 
 
+def layers_of(scope: Scope, domain: Handle, zips: Sequence[Path]) -> list[pulumi.Output[str]]:
+    """The ARNs of the layers with pyarrow."""
+    return [
+        aws.lambda_.LayerVersion(
+            scope.child(f"layer-{number}"),
+            layer_name=f"{pulumi.get_project()}-{pulumi.get_stack()}-{scope.child(f'layer-{number}')}",
+            code=pulumi.FileArchive(str(zipped)),
+            compatible_runtimes=[domain["runtime"]],
+            compatible_architectures=[domain["architecture"]],
+            opts=scope.options(),
+        ).arn
+        for number, zipped in enumerate(zips, 1)
+    ]
+
+
 def writer_of(
     scope: Scope,
     source: Handle,
     rows: Rows,
     bucket: aws.s3.Bucket,
-    arrow: pulumi.Output[str],
+    arrow: Sequence[pulumi.Output[str]],
     batch: Batch,
     name: str,
 ) -> Function:
@@ -119,7 +135,7 @@ def writer_of(
         ],
         timeout=WRITER_TIMEOUT,
         memory_mb=WRITER_MEMORY_MB,
-        layers=[arrow],
+        layers=arrow,
     )
     consumed.drain_into(writer)
     rows.drain_into(scope, writer, source, batch)
@@ -131,7 +147,7 @@ def compactor_of(
     domain: Handle,
     rows: Rows,
     bucket: aws.s3.Bucket,
-    arrow: pulumi.Output[str],
+    arrow: Sequence[pulumi.Output[str]],
     expression: str,
 ) -> Function:
     """By the clock; a run that fails is made good by the next one."""
@@ -144,7 +160,7 @@ def compactor_of(
         statements=lake_permissions.compact_tables(bucket.arn),
         timeout=COMPACTOR_TIMEOUT,
         memory_mb=COMPACTOR_MEMORY_MB,
-        layers=[arrow],
+        layers=arrow,
         reserved_concurrency=None,
         alarmed=False,
     )

@@ -8,7 +8,7 @@ from typing import IO
 
 KEPT = "kept.json"
 
-_FOLDERS = ("code", "databases", "emulator", "host", "functions")
+_FOLDERS = ("databases", "emulator", "host", "functions")
 _FILES = ("state.json", "outputs.json", "access.json", KEPT, "key")
 
 

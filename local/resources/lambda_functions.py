@@ -11,14 +11,11 @@ import zipfile
 from datetime import UTC, datetime
 from typing import Any
 
-import pulumi
-
 from ..archives import digest, unpack
 from ..arns import arn
 from ..private_files import private_directory
 from ..state import Record
 from .handler import Handler, Outputs, Request, Site, absent_is_fine
-from .s3 import code_object
 
 _PROXY = "MINISTACK_LAMBDA_PROXY_URL"
 _STUB_DATE = (1980, 1, 1, 0, 0, 0)
@@ -92,7 +89,7 @@ class Function(Handler):
 class LayerVersion(Handler):
     """Unpacked beside the functions; every change of content makes the next version."""
 
-    understood = frozenset({"code", "layerName", "s3Bucket", "s3Key"})
+    understood = frozenset({"code", "layerName"})
     without_effect = frozenset(
         {"compatibleArchitectures", "compatibleRuntimes", "description", "licenseInfo", "skipDestroy", "sourceCodeHash"}
     )
@@ -111,7 +108,7 @@ class LayerVersion(Handler):
     def _outputs(self, request: Request, version: int) -> Outputs:
         name = request.physical_name("layerName")
         layer = arn(request.resource.type, name, request.site.region, request.site.account).rsplit(":", 1)[0]
-        code = layer_code(request)
+        code = request.inputs["code"]
         unpack_code(request.site, name, code)
         return {
             "layerName": name,
@@ -209,14 +206,6 @@ class Invocation(Handler):
 
     def delete(self, site: Site, record: Record) -> None:
         """What a call has done stays done."""
-
-
-def layer_code(request: Request) -> Any:
-    """The zip of a layer, as an archive: its own, or the one that an object of the program is."""
-    if "code" in request.inputs:
-        return request.inputs["code"]
-    place = code_object(request.site, request.inputs["s3Bucket"], request.inputs["s3Key"])
-    return pulumi.FileArchive(place.read_text())
 
 
 def unpack_code(site: Site, name: str, code: Any) -> Any:

@@ -1,6 +1,5 @@
 """S3 buckets and what is configured on them."""
 
-from pathlib import Path
 from typing import Any
 
 from ..state import Record
@@ -115,34 +114,6 @@ class ObjectLock(_Configuration):
         """Nothing of it is kept."""
 
 
-class CodeObject(Handler):
-    """A zip that Lambda takes from a bucket. It is read from where it was built: the emulator has its name alone."""
-
-    understood = frozenset({"bucket", "key", "source"})
-    without_effect = frozenset({"forceDestroy", "sourceHash"})
-    replaced_by = frozenset({"bucket", "key"})
-
-    def create(self, request: Request) -> tuple[str, Outputs]:
-        bucket, key, source = (request.inputs[name] for name in ("bucket", "key", "source"))
-        if not key.endswith(".zip"):
-            raise ValueError(f"{request.resource} puts {key}; the laptop takes objects for zips of code only")
-        place = code_object(request.site, bucket, key)
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        place.write_text(str(source.path))
-        request.site.client("s3").put_object(Bucket=bucket, Key=key)
-        return f"{bucket}/{key}", {"bucket": bucket, "key": key, "arn": f"arn:aws:s3:::{bucket}/{key}"}
-
-    def delete(self, site: Site, record: Record) -> None:
-        code_object(site, record.inputs["bucket"], record.inputs["key"]).unlink(missing_ok=True)
-        with absent_is_fine():
-            site.client("s3").delete_object(Bucket=record.inputs["bucket"], Key=record.inputs["key"])
-
-
-def code_object(site: Site, bucket: str, key: str) -> Path:
-    """The file that says where the zip of an object is."""
-    return site.home / "code" / bucket / key
-
-
 class Policy(_Configuration):
     understood = frozenset({"bucket", "policy"})
 
@@ -179,7 +150,6 @@ HANDLERS = {
     "aws:s3/bucketVersioning:BucketVersioning": Versioning(),
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": Encryption(),
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": Lifecycle(),
-    "aws:s3/bucketObjectv2:BucketObjectv2": CodeObject(),
     "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration": ObjectLock(),
     "aws:s3/bucketPolicy:BucketPolicy": Policy(),
 }

@@ -27,7 +27,7 @@ COMPONENTS = "foldstack:index:"
 def deploy(run: Callable[[], Any] | Path, **options: Any) -> Deployment:
     """As `local.program.deploy`, with names of zips instead of zips: building them is tested elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bundle, "layer", lambda target, *_: LAYER_ZIP)
+        patch.setattr(bundle, "layer", lambda target, *_, **__: LAYER_ZIP)
         patch.setattr(bundle, "function", lambda sources, target, layers: FUNCTION_ZIP)
         return laptop.deploy(run, **options)
 
