@@ -13,6 +13,7 @@ from foldstack.lake.tables import LakeTable
 from . import (
     bundle,
     domain_source,
+    environment,
     lake_archive,
     lake_layers,
     lake_permissions,
@@ -154,6 +155,7 @@ class AnalyticsLake(pulumi.ComponentResource):
             "compactor": compactor.name,
             "writer": writer.name,
             "archive": archive.bucket.bucket if archive else "",
+            "variables": {**environment.domain(source["domain"]), **writer.variables},
         }
         self.operated = pulumi.Output.from_input(operated_lake)
         self.register_outputs(

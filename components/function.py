@@ -11,7 +11,7 @@ from .scope import Scope
 
 
 class Function:
-    """A function of the domain; `arn`, `name`, `invoke_arn` and `ready`, what its callers wait for."""
+    """A function of the domain; `arn`, `name`, `invoke_arn`, `variables`, and `ready`, what its callers wait for."""
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class Function:
         to be there before this code runs; `layers` come on top of the domain's. `alarmed`: whether any error, and any
         throttled call, is something that a person must look at."""
         self.timeout = timeout
+        self.variables = variables
         logs = aws.cloudwatch.LogGroup(
             scope.child(f"{suffix}-logs"),
             retention_in_days=scope.log_retention_days,

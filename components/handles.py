@@ -194,6 +194,8 @@ class OperatedLake(TypedDict):
     """The name of the function that writes it."""
     archive: pulumi.Input[str]
     """The bucket of its archive, empty where there is none."""
+    variables: pulumi.Input[Mapping[str, pulumi.Input[str]]]
+    """What its writer is told: FOLDSTACK_* variables and their values."""
 
 
 class Authorizer(TypedDict):

@@ -97,7 +97,7 @@ class Wiring:
 
     def _apply_functions(self, requests: list[Request]) -> None:
         layers = {
-            r.resource.outputs["arn"]: unpack_code(self._site, r.resource.outputs["layerName"], layer_code(r))
+            r.resource.outputs["arn"]: unpack_code(self._site, r.resource.outputs["layerName"], r.inputs["code"])
             for r in of_type(requests, _LAYER)
         }
         self._layers = set(layers.values())

@@ -78,7 +78,7 @@ class Connection:
         return Auth(**self._auth)
 
     @property
-    def lake(self) -> dict[str, str]:
+    def lake(self) -> dict[str, Any]:
         """As OperatedLake of components.handles. Raises OperationRefused where the stack has none."""
         if self._lake is None:
             raise OperationRefused(
@@ -137,6 +137,10 @@ class Connection:
         if "refused" in answer:
             raise OperationRefused(answer["refused"])
         return answer
+
+    def resync(self, view: str, after: Any = None) -> Any:
+        """What the lake's writer answers when it is to write rows of a view again."""
+        return self._invoke(self.lake["writer"], {"resync": view, **({} if after is None else {"after": after})})
 
     def compact(self, part: dict[str, str]) -> Any:
         """What the lake's compactor answers, as its entry point says."""

@@ -108,6 +108,53 @@ def compact(
         console().print(f"left alone: {failure}", markup=False)
 
 
+@app.command()
+def restore(
+    prefix: Annotated[str, typer.Option("--prefix", help="Only objects of the archive below it.")] = "events/",
+    tenant: Annotated[list[str] | None, typer.Option("--tenant", help="Only this one's; may be repeated.")] = None,
+    view: Annotated[
+        list[str] | None, typer.Option("--view", help="Rows of this view, too, as its table has them; may be repeated.")
+    ] = None,
+    as_json: Json = False,
+    program: Program = Path(),
+    outputs: Outputs = None,
+) -> None:
+    """Write the archive's events to the lake again: what is in it already is there twice then, and read once."""
+    with told():
+        from foldstack.aws.environment import Environment
+        from foldstack.kernel.errors import OperationRefused
+        from foldstack.lake import archive, composition
+        from foldstack.lake.objects import S3Objects
+
+        from .connection import Connection
+
+        connection = Connection(program, outputs)
+        bucket = connection.lake["archive"]
+        if not bucket:
+            raise OperationRefused("this lake has no archive: `archive` of AnalyticsLake makes one, from then on")
+        environment = Environment(connection.lake["variables"])
+        writer = composition.writer(environment, connection.service, connection.client)
+        completed = composition.completed(environment, connection.client)
+        objects = S3Objects(connection.client("s3"), bucket)
+        done = archive.restore(objects, prefix, writer, completed, tenant or ())._asdict()
+        rows = {each: _resync(connection, each) for each in view or []}
+    if as_json:
+        print(json.dumps({**done, "views": rows}, indent=2))
+        return
+    console().print(f"{done['commits']} commits of {done['objects']} objects written, {done['parked']} parked")
+    for name, count in rows.items():
+        console().print(f"{count} rows of {name} written")
+
+
+def _resync(connection: "Connection", view: str) -> int:
+    answer = connection.resync(view)
+    rows = answer["rows"]
+    while not answer["done"]:
+        answer = connection.resync(view, answer["after"])
+        rows += answer["rows"]
+    return rows
+
+
 def run(connection: "Connection", sql: str, literals: list[str]) -> dict[str, Any]:
     """The query's execution, when it has ended well. Raises OperationRefused with Athena's reason otherwise."""
     from foldstack.kernel.errors import OperationRefused

@@ -229,6 +229,23 @@ def test_every_event_is_in_the_archive(lake: LaptopCloud, client: Client) -> Non
     assert all(each["specversion"] == "1.0" for each in envelopes)
 
 
+def test_a_lost_table_is_restored(lake: LaptopCloud, client: Client, ask: Callable[..., Any]) -> None:
+    bought(client, "7.77")
+    lake.wait_idle()
+    before = answered(client)["rows"]
+    asked = ("query", "SELECT id, stock FROM products WHERE tenant = ?", "-p", client.tenant, "--json")
+    products = ask(*asked)
+    s3, bucket = lake.client("s3"), lake.outputs["lakeBucket"]
+    for each in s3.list_objects_v2(Bucket=bucket, Prefix=f"tables/{client.tenant}/")["Contents"]:
+        s3.delete_object(Bucket=bucket, Key=each["Key"])
+    assert answered(client)["rows"] == []
+    done = ask("restore", "--tenant", client.tenant, "--view", "products", "--json")
+    assert done["commits"] >= 5
+    assert done["parked"] == 0
+    assert answered(client)["rows"] == before
+    assert ask(*asked) == products
+
+
 class Session:
     """Of a tenant, as a function makes it."""
 
