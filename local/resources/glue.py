@@ -9,7 +9,7 @@ from .handler import Handler, Outputs, Request, Site, absent_is_fine, pascal, pi
 class Database(Handler):
     understood = frozenset({"description", "locationUri", "name", "parameters", "tags"})
     without_effect = frozenset({"createTableDefaultPermissions"})
-    replaced_by = frozenset({"catalogId", "name"})
+    replaced_by = frozenset({"name"})
 
     def create(self, request: Request) -> tuple[str, Outputs]:
         name, site = request.physical_name(), request.site
@@ -43,7 +43,7 @@ class Table(Handler):
         }
     )
     without_effect = frozenset({"owner", "retention"})
-    replaced_by = frozenset({"catalogId", "databaseName", "name"})
+    replaced_by = frozenset({"databaseName", "name"})
 
     def create(self, request: Request) -> tuple[str, Outputs]:
         name, database = request.physical_name(), request.inputs["databaseName"]
