@@ -27,6 +27,8 @@ BY_USE = {
     "aws:apigatewayv2/integration:Integration",
     "aws:apigatewayv2/route:Route",
     "aws:apigatewayv2/stage:Stage",
+    # 5 $ for a TB that a query reads.
+    "aws:athena/workgroup:Workgroup",
     "aws:cloudwatch/eventBus:EventBus",
     "aws:cloudwatch/eventRule:EventRule",
     "aws:cloudwatch/eventTarget:EventTarget",
@@ -36,8 +38,13 @@ BY_USE = {
     "aws:cognito/userPool:UserPool",
     "aws:cognito/userPoolClient:UserPoolClient",
     "aws:cognito/userPoolDomain:UserPoolDomain",
+    # The first million tables are free.
+    "aws:glue/catalogDatabase:CatalogDatabase",
+    "aws:glue/catalogTable:CatalogTable",
     "aws:iam/role:Role",
     "aws:iam/rolePolicy:RolePolicy",
+    # 0.029 $ for a GB that comes in.
+    "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream",
     "aws:lambda/function:Function",
     "aws:lambda/invocation:Invocation",
     "aws:lambda/layerVersion:LayerVersion",
@@ -79,6 +86,11 @@ def test_a_stack_at_rest_costs_less_than_five_dollars_a_month():
     assert 2 < idle(shop("dev")) < 4
     assert idle(shop("dev", splitRouter=True)) < 5
     assert idle(shop("dev", readModel="postgres")) < 5
+
+
+def test_a_lake_at_rest_costs_a_dollar_and_a_half_a_month():
+    """Nine alarms, the polling of a queue, a table. A compaction that finds nothing to do counts nothing."""
+    assert 1 < idle(shop("dev", lake=True)) - idle(shop("dev")) < 1.5
 
 
 @pytest.mark.parametrize(("road", "dollars"), [("sns", 5), ("sns-fifo", 5), ("kinesis", 16)])

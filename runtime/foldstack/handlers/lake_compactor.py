@@ -30,9 +30,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         raise ValueError(f"this function takes compact; got {', '.join(event) or 'nothing'}")
     until = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - _MARGIN
     done = run(lambda: time.monotonic() < until, _prefix(event["compact"] or {}))
-    metrics.add_metric("CompactedFiles", MetricUnit.Count, done.merged)
-    metrics.add_metric("DeletedFiles", MetricUnit.Count, done.deleted)
-    metrics.flush_metrics()
+    if done.merged or done.deleted:  # a metric of every hour is billed for every hour
+        metrics.add_metric("CompactedFiles", MetricUnit.Count, done.merged)
+        metrics.add_metric("DeletedFiles", MetricUnit.Count, done.deleted)
+        metrics.flush_metrics()
     report = log.error if done.failed else log.info
     report("compaction", **done._asdict())
     return done._asdict()
