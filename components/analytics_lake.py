@@ -112,6 +112,9 @@ class AnalyticsLake(pulumi.ComponentResource):
             arguments.integer("archive.locked_days", 0, 36_500, 0),
         )
         road = _road(arguments, args)
+        if silo := _silo(args.get("source")):
+            mend = "leave it out: a silo's data is under a key of its own, and the lake's files are not"
+            arguments.fault("source", f"the events of the silo of {silo}", "those of a service without a silo", mend)
         if views and args.get("queries") is None:
             arguments.fault("queries", None, "the `queries` of the pipeline that has the entities", "give it")
         arguments.check()
@@ -168,6 +171,13 @@ class AnalyticsLake(pulumi.ComponentResource):
                 "operated": self.operated,
             }
         )
+
+
+def _silo(events: Any) -> str:
+    """The tenant whose silo a handle of the same program says it is of; empty where it is of none."""
+    domain = events.get("domain") if isinstance(events, Mapping) else None
+    silo = domain.get("silo") if isinstance(domain, Mapping) else ""
+    return silo if isinstance(silo, str) else ""
 
 
 def _road(arguments: Arguments, args: AnalyticsLakeArgs) -> str | None:

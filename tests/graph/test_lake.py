@@ -9,7 +9,7 @@ import pytest
 
 from components import AnalyticsLake, ArgumentError, EventSourcedService, ProjectionPipeline
 from components.lake_catalogue import in_trino
-from components.permissions import TENANT
+from components.permissions import ON_EVERYTHING, TENANT
 from tests.graph.support import (
     DOMAIN,
     ROOT,
@@ -148,6 +148,18 @@ def test_who_may_do_what_with_files():
     assert not any(action.startswith("dynamodb:") for each in compactor.values() for action in each["Action"])
 
 
+@pytest.mark.parametrize("road", ["eventbridge", "kinesis", "sns"])
+def test_no_role_of_it_is_for_everything(road: str):
+    graph = with_lake(road=road)
+    roles = [each for each in graph.of("aws:iam/role:Role") if each.name.startswith("shop-lake")]
+    assert len(roles) >= 6
+    for role in roles:
+        for statement in statements_of(graph, role):
+            assert all("*" not in action for action in statement["Action"]), role.name
+            if statement["Resource"] == "*":
+                assert set(statement["Action"]) <= ON_EVERYTHING.keys(), role.name
+
+
 def test_rows_come_from_the_streams_of_views():
     graph = with_lake()
     sources = graph.of("aws:lambda/eventSourceMapping:EventSourceMapping")
@@ -270,6 +282,7 @@ def functions_named(graph, name: str):
         ({"questions": "shop/stand_ins"}, "a folder with .sql files"),
         ({"questions": "../elsewhere"}, "a path within the domain's folder"),
         ({"window_seconds": 301}, "1 to 300"),
+        ({"source": {"road": "sns", "domain": {"silo": "acme"}}}, "the lake's files are not"),
         ({"most_scanned_megabytes": 9}, "10 to 1000000"),
         ({"since": "yesterday"}, "a day, as 2026-01-31"),
         ({"archive": {"locked": 1}}, "colder_after_days, locked_days"),
