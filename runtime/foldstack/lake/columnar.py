@@ -15,7 +15,7 @@ from .tables import LakeTable
 from .types import Json
 
 COMPRESSION, LEVEL = "zstd", 1
-"""Half of snappy's bytes in less time; higher levels only take more: `python -m benchmarks lake`."""
+"""Half of Snappy's bytes for a little more time; higher levels take only more time: `python -m benchmarks lake`."""
 
 Data = dict[str, Any]
 _Columns = list[Sequence[Any]]
