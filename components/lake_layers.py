@@ -11,6 +11,9 @@ from . import bundle
 
 REQUIREMENTS = Path(__file__).resolve().parent / "lambda_requirements_lake.txt"
 
+CUT = "1"
+"""Raise it when the same pins must be cut otherwise."""
+
 _CORE = "libarrow"
 _LIBRARIES = frozenset(
     {"libparquet", *(f"libarrow_{name}" for name in ("acero", "compute", "dataset", "python", "substrait"))}
@@ -25,7 +28,8 @@ def layers(target: bundle.Target) -> list[Path]:
     """Their zips, for the functions that import `foldstack.lake`, beside the layer that all have."""
     parts = {"libarrow": _not_core, "arrow-libraries": _not_library, "pyarrow": _not_python}
     return [
-        bundle.layer(target, REQUIREMENTS, kind=f"layer-{part}", without=without) for part, without in parts.items()
+        bundle.layer(target, REQUIREMENTS, kind=f"layer-{part}{CUT}", without=without)
+        for part, without in parts.items()
     ]
 
 

@@ -246,6 +246,19 @@ def test_a_file_that_is_not_what_was_put_replaces_nothing():
     assert len([key for key in bucket.files(EVENTS) if "/batch-" in key]) == 2
 
 
+def test_the_sources_stay_where_the_merged_file_is_gone():
+    made, clock = history(5, commits=10), Clock()
+    bucket = written(made)
+    run(bucket, clock)(always)
+    for key in [key for key in bucket.contents if "/merged-" in key]:
+        del bucket.contents[key]
+    for _ in range(3):
+        clock.now += timedelta(minutes=61)
+        run(bucket, clock)(always)
+        assert_lake_is(made, bucket)
+    assert set(files_by_partition(bucket).values()) == {1}
+
+
 def test_a_file_of_the_target_size_is_merged_no_more():
     bucket, clock = Bucket(), Clock()
     for id in "abc":

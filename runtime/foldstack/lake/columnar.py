@@ -10,14 +10,15 @@ from pydantic_core import to_json
 
 from ..kernel.errors import described
 from .arrow_types import WRONG, arrow, cast, fits, wire
-from .strictness import check_of
+from .strictness import check_of, plain_names
 from .tables import LakeTable
 from .types import Json
 
-COMPRESSION, LEVEL = "zstd", 3
-"""A third of snappy's bytes, at less than a microsecond a record: `python -m benchmarks lake`."""
+COMPRESSION, LEVEL = "zstd", 1
+"""Half of Snappy's bytes for a little more time; higher levels take only more time: `python -m benchmarks lake`."""
 
 Data = dict[str, Any]
+_Columns = list[Sequence[Any]]
 
 _SHARED = {"bigint": pa.int64()}
 """What every table has is made here, and no fraction."""
@@ -45,27 +46,31 @@ class Columnar:
         self._required = frozenset(
             name for name, field in (model.model_fields.items() if model else ()) if field.is_required()
         )
-        checks = [(column.field, check_of(column.type)) for column in self._payload]
-        self._nested = [(name, check) for name, check in checks if check is not None]
+        checks = [(column.field, plain_names(column.type), check_of(column.type)) for column in self._payload]
+        self._nested = [(name, names, check) for name, names, check in checks if check is not None]
 
-    def table_of(self, shared: Sequence[tuple], rows: Sequence[Data | None]) -> tuple[pa.Table, list[Misfit]]:
+    def table_of(
+        self, shared: Sequence[tuple], rows: Sequence[Data | None], last: Sequence[Any] = ()
+    ) -> tuple[pa.Table, list[Misfit]]:
         """One row for each: what every table has, in the order of its columns, and the model's fields as JSON (None:
-        all null). What does not fit is left out, and told."""
+        all null). What does not fit is left out, and told. `last` is the last of what every table has, where the tuples
+        leave it out: two tables may then have the same tuples."""
+        columns: _Columns = [*zip(*shared, strict=True), *([last] if last else [])]
         doubtful = self._strange(rows)
         if not doubtful:
             try:
-                return self._exactly(shared, rows), []
+                return self._exactly(columns, rows), []
             except WRONG:
                 doubtful = set()
         rest = [place for place in range(len(rows)) if place not in doubtful]
-        doubtful.update(self._not_fitting(shared, rows, rest))
-        return self._without(shared, list(rows), sorted(doubtful))
+        doubtful.update(self._not_fitting(columns, rows, rest))
+        return self._without(columns, list(rows), sorted(doubtful))
 
-    def _exactly(self, shared: Sequence[tuple], rows: Sequence[Data | None]) -> pa.Table:
-        if not shared:
+    def _exactly(self, columns: _Columns, rows: Sequence[Data | None]) -> pa.Table:
+        if not rows:
             return self.schema.empty_table()
         arrays = []
-        for column, values in zip(self._shared, zip(*shared, strict=True), strict=True):
+        for column, values in zip(self._shared, columns, strict=True):
             array = pa.array(values, _SHARED.get(column.athena) or wire(column.type))
             arrays.append(cast(array, column.type))
         if self._payload:
@@ -75,6 +80,9 @@ class Columnar:
             arrays += [cast(array, column.type) for column, array in zip(self._payload, fields, strict=True)]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
+    def _some(self, columns: _Columns, rows: Sequence[Data | None], places: Sequence[int]) -> pa.Table:
+        return self._exactly([[column[place] for place in places] for column in columns], [rows[p] for p in places])
+
     def _strange(self, rows: Sequence[Data | None]) -> set[int]:
         """The rows that have not just the model's fields, down to the last struct. A field with a default may be
         missing: it is null."""
@@ -82,47 +90,53 @@ class Columnar:
         strange = {
             place
             for place, row in enumerate(rows)
-            if row is not None and row.keys() != fields and not required <= row.keys() <= fields
+            if row is not None
+            and (row.__class__ is not dict or (row.keys() != fields and not required <= row.keys() <= fields))
         }
-        for name, check in self._nested:
-            strange.update(place for place, row in enumerate(rows) if row is not None and not check(row.get(name)))
+        if strange:
+            rows = [None if place in strange else row for place, row in enumerate(rows)]
+        for name, names, check in self._nested:
+            strange.update(
+                place
+                for place, row in enumerate(rows)
+                if row is not None
+                and not ((value := row.get(name)) and value.__class__ is dict and value.keys() == names)  # no call
+                and not check(value)
+            )
         return strange
 
-    def _not_fitting(self, shared: Sequence[tuple], rows: Sequence[Data | None], within: Sequence[int]) -> list[int]:
+    def _not_fitting(self, columns: _Columns, rows: Sequence[Data | None], within: Sequence[int]) -> list[int]:
         """By halves: most batches have none, and one that has some has few."""
-        if not within:
-            return []
         try:
-            self._exactly([shared[index] for index in within], [rows[index] for index in within])
+            self._some(columns, rows, within)
         except WRONG:
             if len(within) == 1:
                 return [within[0]]
             half = len(within) // 2
             parts = within[:half], within[half:]
-            return [found for part in parts for found in self._not_fitting(shared, rows, part)]
+            return [found for part in parts for found in self._not_fitting(columns, rows, part)]
         return []
 
     def _without(
-        self, shared: Sequence[tuple], rows: list[Data | None], doubtful: list[int]
+        self, columns: _Columns, rows: list[Data | None], doubtful: list[int]
     ) -> tuple[pa.Table, list[Misfit]]:
         """Another look at each, through its model: it may be written otherwise than the model writes it."""
         misfits = []
-        for index in doubtful:
+        for place in doubtful:
             try:
-                row = rows[index]
+                row = rows[place]
                 if self.table.model is not None and row is not None:
                     model = self.table.model.__pydantic_validator__.validate_python(row)
-                    rows[index] = model.model_dump(mode="json", round_trip=True)
-                self._exactly([shared[index]], [rows[index]])
+                    rows[place] = model.model_dump(mode="json", round_trip=True)
+                self._some(columns, rows, [place])
             except ValidationError as error:
-                misfits.append(Misfit(index, described(error)))
+                misfits.append(Misfit(place, described(error)))
             except WRONG:
-                misfits.append(Misfit(index, self._reason(shared[index], rows[index])))
+                misfits.append(Misfit(place, self._reason([column[place] for column in columns], rows[place])))
         left_out = {misfit.place for misfit in misfits}
-        kept = [index for index in range(len(rows)) if index not in left_out]
-        return self._exactly([shared[index] for index in kept], [rows[index] for index in kept]), misfits
+        return self._some(columns, rows, [place for place in range(len(rows)) if place not in left_out]), misfits
 
-    def _reason(self, shared: tuple, row: Data | None) -> str:
+    def _reason(self, shared: Sequence[Any], row: Data | None) -> str:
         given = {column.name: (column, value) for column, value in zip(self._shared, shared, strict=True)}
         given |= {column.name: (column, (row or {}).get(column.field)) for column in self._payload}
         wrong = [

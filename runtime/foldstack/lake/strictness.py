@@ -37,3 +37,10 @@ def _of_struct(fields: tuple[tuple[str, Type], ...]) -> Check:
         return not nested or all(each(value.get(name)) for name, each in nested)
 
     return check
+
+
+def plain_names(type_: Type) -> frozenset[str] | None:
+    """The fields of a struct that has no struct in it: then their names are all there is to check."""
+    if not isinstance(type_, Struct) or any(check_of(each) is not None for _, each in type_.fields):
+        return None
+    return frozenset(name for name, _ in type_.fields)
