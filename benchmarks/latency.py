@@ -121,7 +121,7 @@ class _Run:
             tempfile.TemporaryDirectory(prefix="foldstack-benchmark-") as home,
             LaptopCloud(ROOT, stack="local", home=Path(home)) as cloud,
         ):
-            cloud.up(config={"road": road, "readModel": read_model})
+            cloud.up(config={"road": road, "readModel": read_model, "lake": False})
             for source in cloud.sources:
                 self._timeline.watch(source)
             self._api = _Api(cloud.outputs["apiUrl"], Connection(ROOT, None, cloud.home).tokens)

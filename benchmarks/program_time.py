@@ -61,7 +61,7 @@ def local_up(rounds: int = 3) -> Comparison:
             tempfile.TemporaryDirectory(prefix="foldstack-benchmark-") as home,
             LaptopCloud(ROOT, stack="local", home=Path(home)) as laptop,
         ):
-            return _milliseconds(lambda: laptop.up())
+            return _milliseconds(lambda: laptop.up(config={"lake": False}))
 
     def emulator() -> float:
         with tempfile.TemporaryDirectory(prefix="foldstack-benchmark-") as home:

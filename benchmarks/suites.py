@@ -98,6 +98,28 @@ def _consumers(store: str) -> Measure:
     return measure
 
 
+def _lake(scale: Scale) -> Results:
+    from . import lake
+
+    return {**lake.writing(**scale.options("records")), "lake_compression": lake.compression(**_records(scale))}
+
+
+def _lake_queries(scale: Scale) -> Results:
+    from . import lake
+
+    return {"lake_queries": lake.queries(**scale.options("records"))}
+
+
+def _lake_growth(scale: Scale) -> Results:
+    from . import lake_growth
+
+    return {"lake_growth": lake_growth.growth(**({"most": scale.size} if scale.size else {}))}
+
+
+def _records(scale: Scale) -> dict[str, int]:
+    return {"records": scale.size} if scale.size else {}
+
+
 def _latency(road: str) -> Measure:
     def measure(scale: Scale) -> Results:
         from . import latency
@@ -112,6 +134,7 @@ SUITES: dict[str, dict[str, Measure]] = {
     "rebuild": {"rebuild": _rebuild, "memory": _rebuild_memory},
     "tenancy": {"tenancy": _tenancy},
     "consumers": {store: _consumers(store) for store in ("dynamodb", "data_api", "psycopg")},
+    "lake": {"writing": _lake, "queries": _lake_queries, "growth": _lake_growth},
     "latency": {road: _latency(road) for road in ("eventbridge", "sns", "sns-fifo", "kinesis")},
     "coldstart": {"imports": _imports, "program": _program, "local_up": _local_up},
 }

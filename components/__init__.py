@@ -1,5 +1,6 @@
 """Event sourcing and CQRS on AWS as Pulumi components."""
 
+from .analytics_lake import AnalyticsLake, AnalyticsLakeArgs
 from .arguments import ArgumentError
 from .domain_source import DomainSource
 from .event_sourced_service import EventSourcedService, EventSourcedServiceArgs
@@ -9,10 +10,13 @@ from .handles import (
     Domain,
     Events,
     OperatedAuth,
+    OperatedLake,
     OperatedPipeline,
     OperatedService,
     Queries,
     SqlConnection,
+    Tables,
+    Tasks,
     Tenants,
 )
 from .http_api import HttpApi, HttpApiArgs
@@ -23,6 +27,8 @@ from .sql_store import SqlStore, SqlStoreArgs
 from .tenant_auth import TenantAuth, TenantAuthArgs
 
 __all__ = [
+    "AnalyticsLake",
+    "AnalyticsLakeArgs",
     "ArgumentError",
     "Authorizer",
     "Commands",
@@ -34,6 +40,7 @@ __all__ = [
     "HttpApi",
     "HttpApiArgs",
     "OperatedAuth",
+    "OperatedLake",
     "OperatedPipeline",
     "OperatedService",
     "Operations",
@@ -44,6 +51,8 @@ __all__ = [
     "SqlConnection",
     "SqlStore",
     "SqlStoreArgs",
+    "Tables",
+    "Tasks",
     "TenantAuth",
     "TenantAuthArgs",
     "Tenants",

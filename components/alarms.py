@@ -52,6 +52,12 @@ def on_full_capacity(scope: Scope, suffix: str, cluster: pulumi.Input[str]) -> N
     _alarm(scope, suffix, "AWS/RDS", "ACUUtilization", "Minimum", 95, {"DBClusterIdentifier": cluster})
 
 
+def on_late_delivery(scope: Scope, suffix: str, delivery_stream: pulumi.Input[str]) -> None:
+    """What Firehose should have written is two hours old: it buffers for minutes."""
+    dimensions = {"DeliveryStreamName": delivery_stream}
+    _alarm(scope, f"{suffix}-freshness", "AWS/Firehose", "DeliveryToS3.DataFreshness", "Maximum", 7200, dimensions)
+
+
 def _on_function(
     scope: Scope,
     suffix: str,

@@ -12,7 +12,7 @@ import sys
 import sysconfig
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from shutil import which
@@ -68,13 +68,20 @@ def target(name: str, precompile: bool = False) -> Target:
     raise BundleError(f"target {name!r}: must be 'arm64-python3.13', 'x86_64-python3.13' or 'host'")
 
 
-def layer(target: Target, requirements: Path | None = None) -> Path:
-    """The zip of a Lambda layer: the pins of `requirements` (hashed; by default our own) under `python/`."""
+def layer(
+    target: Target,
+    requirements: Path | None = None,
+    *,
+    kind: str = "layer",
+    without: Callable[[PurePosixPath], bool] = lambda path: False,
+) -> Path:
+    """The zip of a Lambda layer: the pins of `requirements` (hashed; by default our own) under `python/`. `without`
+    tells what is left out of them; `kind` names a choice of it."""
     pins = requirements or REQUIREMENTS
     recipe = f"{RECIPE} {target.platform or _host()} {target.python_version}"
     plain = cached(
-        f"layer-{target.name}-{key(pins.read_bytes(), recipe.encode())}.zip",
-        lambda staging: _build_layer(pins, target, staging),
+        f"{kind}-{target.name}-{key(pins.read_bytes(), recipe.encode())}.zip",
+        lambda staging: _build_layer(pins, target, staging, without),
     )
     return _precompiled(plain, target, "/opt") if target.precompile else plain
 
@@ -149,10 +156,11 @@ def _check_root(name: str, source: Path) -> None:
         raise BundleError(f"{source}: there is no such file or folder to put in a bundle as {name!r}")
 
 
-def _build_layer(pins: Path, target: Target, staging: Path) -> Path:
+def _build_layer(pins: Path, target: Target, staging: Path, without: Callable[[PurePosixPath], bool]) -> Path:
     root = staging / "python"
     _install(pins, target, root)
-    return _pack(stable_zip.tree(root, "python", _not_installed), staging / "layer.zip", f"layer of {pins}")
+    files = stable_zip.tree(root, "python", lambda path: _not_installed(path) or without(path))
+    return _pack(files, staging / "layer.zip", f"layer of {pins}")
 
 
 def _function_zip(files: Mapping[str, Path], what: str) -> Path:

@@ -1,6 +1,7 @@
 """A queue in front of a function: fed by a road or directly, drained in batches, with dead letters."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import pulumi
 import pulumi_aws as aws
@@ -9,11 +10,20 @@ from . import alarms, environment, permissions
 from .function import Function
 from .scope import Scope
 
-BATCH_SIZE = 10
-BATCH_WINDOW = 0  # a view is seconds late otherwise; batches form by themselves under load
 ATTEMPTS = 18
 """Before a message is a dead letter. Between them lie 2 s, 4 s, 8 s ... 256 s, then the six minutes that a message is
 hidden for at most, or half of each: half an hour to an hour in all."""
+
+
+class Batch(NamedTuple):
+    """What a function is given at once: at most `size` records, gathered for `window` seconds at most."""
+
+    size: int
+    window: int
+
+
+SOON = Batch(10, 0)
+"""A view is seconds late otherwise; batches form by themselves under load."""
 FOUR_DAYS = 4 * 24 * 3600
 FOURTEEN_DAYS = 14 * 24 * 3600
 
@@ -39,14 +49,24 @@ class ConsumerQueue:
     """The queue of one function and its dead letters; `url`, `arn` and `name` are the queue's."""
 
     def __init__(
-        self, scope: Scope, suffix: str, *, timeout: int, attempts: int = ATTEMPTS, delay: int = 0, fifo: bool = False
+        self,
+        scope: Scope,
+        suffix: str,
+        *,
+        timeout: int,
+        attempts: int = ATTEMPTS,
+        delay: int = 0,
+        fifo: bool = False,
+        batch: Batch = SOON,
     ) -> None:
-        """`timeout` is the function's: a message is hidden for six times as long, as Lambda's retries need."""
+        """`timeout` is the function's: a message is hidden for six times as long, as Lambda's retries need. A FIFO
+        queue has no batches but those of SOON."""
         self.scope = scope
         self.suffix = suffix
         self.fifo = fifo
+        self.batch = SOON if fifo else batch
         self.dead_letters = waiting_queue(scope, f"{suffix}-dead-letters", fifo=fifo)
-        hidden = 6 * timeout + BATCH_WINDOW
+        hidden = 6 * timeout + self.batch.window
         queue = aws.sqs.Queue(
             scope.child(f"{suffix}-queue"),
             visibility_timeout_seconds=hidden,
@@ -94,8 +114,8 @@ class ConsumerQueue:
             self.scope.child(f"{self.suffix}-source"),
             function_name=function.arn,
             event_source_arn=self.arn,
-            batch_size=BATCH_SIZE,
-            maximum_batching_window_in_seconds=BATCH_WINDOW,
+            batch_size=self.batch.size,
+            maximum_batching_window_in_seconds=self.batch.window,
             function_response_types=["ReportBatchItemFailures"],
             tags=self.scope.tags,
             opts=self.scope.options(function.ready),

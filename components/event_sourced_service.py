@@ -116,7 +116,7 @@ class EventSourcedService(pulumi.ComponentResource):
 
         budget.build(scope, service, limit)
         key = storage.key(scope, "key", f"what {service} keeps of the tenant {silo}").arn if silo else None
-        commits = storage.table(scope, "commits", storage.COMMIT_KEYS, stream=True, key_arn=key)
+        commits = storage.table(scope, "commits", storage.COMMIT_KEYS, stream="NEW_IMAGE", key_arn=key)
         ids = storage.table(scope, "ids", storage.ID_KEYS, expires="ttl", key_arn=key)
         bodies = storage.bucket(scope, "bodies", versioned=True, key_arn=key)
         failures = storage.bucket(scope, "failures", versioned=False, expire_after_days=30, key_arn=key)

@@ -11,7 +11,7 @@ from .scope import Scope
 
 
 class Function:
-    """A function of the domain; `arn`, `name`, `invoke_arn` and `ready`, what its callers wait for."""
+    """A function of the domain; `arn`, `name`, `invoke_arn`, `variables`, and `ready`, what its callers wait for."""
 
     def __init__(
         self,
@@ -27,12 +27,14 @@ class Function:
         memory_mb: int,
         reserved_concurrency: int | None = None,
         after: Sequence[pulumi.Resource] = (),
+        layers: Sequence[pulumi.Input[str]] = (),
         alarmed: bool = True,
     ) -> None:
         """`statements` is what it may do itself, `for_tenants` what only in a session made for a tenant; `after` has
-        to be there before this code runs. `alarmed`: whether any error, and any throttled call, is something that a
-        person must look at."""
+        to be there before this code runs; `layers` come on top of the domain's. `alarmed`: whether any error, and any
+        throttled call, is something that a person must look at."""
         self.timeout = timeout
+        self.variables = variables
         logs = aws.cloudwatch.LogGroup(
             scope.child(f"{suffix}-logs"),
             retention_in_days=scope.log_retention_days,
@@ -63,7 +65,7 @@ class Function:
             role=role.arn,
             handler=handler,
             code=domain["code"],
-            layers=[domain["layer_arn"]],
+            layers=[domain["layer_arn"], *layers],
             runtime=domain["runtime"],
             architectures=[domain["architecture"]],
             timeout=timeout,

@@ -100,6 +100,8 @@ class Queries(TypedDict):
     """The name of each view's table by the view's name."""
     view_table_arns: pulumi.Input[Mapping[str, pulumi.Input[str]]]
     """Their ARNs."""
+    view_stream_arns: pulumi.Input[Mapping[str, pulumi.Input[str]]]
+    """The ARNs of the streams of their changes, by the view's name; empty where they have none."""
     silo: pulumi.Input[str]
     """The one tenant whose rows they hold, empty where tenants share them."""
     sql_views: pulumi.Input[Sequence[pulumi.Input[str]]]
@@ -155,6 +157,51 @@ class SqlConnection(TypedDict):
     """The ARN of the secret of the role that writes rows."""
     reader_secret_arn: pulumi.Input[str]
     """The ARN of the secret of the role that reads rows."""
+
+
+class Tasks(TypedDict):
+    """What a door needs to offer the questions of a lake."""
+
+    function_name: pulumi.Input[str]
+    """The name of the function that answers them."""
+    invoke_arn: pulumi.Input[str]
+    """The ARN by which API Gateway calls it."""
+
+
+class Tables(TypedDict):
+    """What whoever queries a lake needs."""
+
+    bucket_name: pulumi.Input[str]
+    """The bucket of its files."""
+    bucket_arn: pulumi.Input[str]
+    """Its ARN."""
+    database: pulumi.Input[str]
+    """Its database in Glue."""
+    catalogue_arns: pulumi.Input[Sequence[pulumi.Input[str]]]
+    """The ARNs that Glue asks for rights on when a table of it is read."""
+    workgroup_name: pulumi.Input[str]
+    """The workgroup of Athena that its queries run in."""
+    workgroup_arn: pulumi.Input[str]
+    """Its ARN."""
+
+
+class OperatedLake(TypedDict):
+    """What the `foldstack` command needs to query and operate a lake."""
+
+    database: pulumi.Input[str]
+    """Its database in Glue."""
+    workgroup: pulumi.Input[str]
+    """The workgroup of Athena that its queries run in."""
+    results: pulumi.Input[str]
+    """Where an operator's results go, as s3://bucket/prefix/."""
+    compactor: pulumi.Input[str]
+    """The name of the function that compacts it."""
+    writer: pulumi.Input[str]
+    """The name of the function that writes it."""
+    archive: pulumi.Input[str]
+    """The bucket of its archive, empty where there is none."""
+    variables: pulumi.Input[Mapping[str, pulumi.Input[str]]]
+    """What its writer is told: FOLDSTACK_* variables and their values."""
 
 
 class Authorizer(TypedDict):

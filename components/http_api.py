@@ -2,17 +2,17 @@
 
 import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from . import environment, permissions, storage
+from . import environment, lake_tasks, permissions, storage
 from .arguments import Arguments
 from .function import Function
-from .handles import Authorizer, Commands, Handle, Queries, optional
+from .handles import Authorizer, Commands, Handle, Queries, Tasks, optional
 from .scope import Operations, Scope, operated
 
 TIMEOUT = 29  # the gateway answers 503 after 30 seconds
@@ -46,6 +46,8 @@ class HttpApiArgs(TypedDict):
     `queries` of their pipelines are given beside the others."""
     authorizer: NotRequired[pulumi.Input[Authorizer] | None]
     """The `authorizer` of a TenantAuth, or whose tokens are accepted instead; required unless it is anonymous."""
+    tasks: NotRequired[pulumi.Input[Tasks] | None]
+    """The `tasks` of an AnalyticsLake whose questions are asked through it."""
     anonymous: NotRequired[bool]
     """Whether anybody may call it, default false."""
     split: NotRequired[bool]
@@ -107,6 +109,8 @@ class HttpApi(pulumi.ComponentResource):
             _serve(scope, api, protection, "queries", EVERYTHING_ELSE, routers.for_queries())
         else:
             _serve(scope, api, protection, "router", EVERYTHING_ELSE, routers.for_all())
+        if (tasks := args.get("tasks")) is not None:
+            _offer(scope, api, protection, pulumi.Output.from_input(tasks))
         _stage(scope, api, rate)
 
         self.url = api.api_endpoint
@@ -225,18 +229,37 @@ def _serve(
     function: Function,
 ) -> None:
     """Send `routes` to `function`."""
+    keys = {route.split()[0].strip("$").lower(): route for route in routes}
+    _route(scope, api, protection, suffix, keys, function.name, function.invoke_arn)
+
+
+def _offer(scope: Scope, api: aws.apigatewayv2.Api, protection: "_Protection", tasks: Handle) -> None:
+    """Send the routes of query tasks to the lake's function."""
+    keys = {f"tasks-{route.split()[0].lower()}": route for route in lake_tasks.ROUTES}
+    _route(scope, api, protection, "tasks", keys, tasks["function_name"], tasks["invoke_arn"])
+
+
+def _route(
+    scope: Scope,
+    api: aws.apigatewayv2.Api,
+    protection: "_Protection",
+    suffix: str,
+    routes: Mapping[str, str],
+    function_name: pulumi.Input[str],
+    invoke_arn: pulumi.Input[str],
+) -> None:
     integration = aws.apigatewayv2.Integration(
         scope.child(f"{suffix}-integration"),
         api_id=api.id,
         integration_type="AWS_PROXY",
-        integration_uri=function.invoke_arn,
+        integration_uri=invoke_arn,
         integration_method="POST",
         payload_format_version="2.0",
         opts=scope.options(),
     )
-    for route in routes:
+    for key, route in routes.items():
         aws.apigatewayv2.Route(
-            scope.child(f"route-{route.split()[0].strip('$').lower()}"),
+            scope.child(f"route-{key}"),
             api_id=api.id,
             route_key=route,
             target=pulumi.Output.concat("integrations/", integration.id),
@@ -248,7 +271,7 @@ def _serve(
     aws.lambda_.Permission(
         scope.child(f"{suffix}-permission"),
         action="lambda:InvokeFunction",
-        function=function.name,
+        function=function_name,
         principal="apigateway.amazonaws.com",
         source_arn=pulumi.Output.concat(api.execution_arn, "/*/*"),
         opts=scope.options(),

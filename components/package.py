@@ -11,6 +11,7 @@ from pulumi.provider.experimental.analyzer import ComponentDefinition, PropertyD
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.server import ComponentInitError
 
+from .analytics_lake import AnalyticsLake
 from .arguments import ArgumentError
 from .event_sourced_service import EventSourcedService
 from .handles import optional
@@ -20,7 +21,7 @@ from .sql_store import SqlStore
 from .tenant_auth import TenantAuth
 
 NAME = "foldstack"
-_COMPONENTS = [EventSourcedService, HttpApi, ProjectionPipeline, SqlStore, TenantAuth]
+_COMPONENTS = [AnalyticsLake, EventSourcedService, HttpApi, ProjectionPipeline, SqlStore, TenantAuth]
 
 
 class Package(ComponentProvider):

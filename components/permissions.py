@@ -75,19 +75,19 @@ def trusted_for_tenants(function_role_arn: pulumi.Input[str]) -> pulumi.Output[s
 
 def act_for_tenants(tenant_role_arn: pulumi.Input[str]) -> list[Statement]:
     """Make sessions of one role for tenants: its trust policy says with which tags."""
-    return [_allow("ActForTenants", ["sts:AssumeRole", "sts:TagSession"], tenant_role_arn)]
+    return [allow("ActForTenants", ["sts:AssumeRole", "sts:TagSession"], tenant_role_arn)]
 
 
 def write_logs(log_group_arn: pulumi.Output[str]) -> list[Statement]:
     """Write to one log group."""
     return [
-        _allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], pulumi.Output.concat(log_group_arn, ":*"))
+        allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], pulumi.Output.concat(log_group_arn, ":*"))
     ]
 
 
 def trace() -> list[Statement]:
     """Write X-Ray traces."""
-    return [_allow("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*")]
+    return [allow("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*")]
 
 
 def execute_commands(commands: Handle) -> list[Statement]:
@@ -95,8 +95,8 @@ def execute_commands(commands: Handle) -> list[Statement]:
     data. Nobody may update or delete a commit, and no function a key."""
     remember = ["dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
     return [
-        _of_tenant("AppendCommits", ["dynamodb:PutItem", "dynamodb:Query"], commands["commit_table_arn"]),
-        _of_tenant("RememberCommands", remember, commands["id_table_arn"]),
+        of_tenant("AppendCommits", ["dynamodb:PutItem", "dynamodb:Query"], commands["commit_table_arn"]),
+        of_tenant("RememberCommands", remember, commands["id_table_arn"]),
         _bodies_of_tenant("KeepBodies", ["s3:GetObject", "s3:PutObject"], commands["bodies_bucket_arn"]),
         *_keys_of_tenant("Keep", ["BatchGetItem", "PutItem"], ["Decrypt", "GenerateDataKey"], commands),
     ]
@@ -109,20 +109,20 @@ def read_keys(commands: Handle) -> list[Statement]:
 
 def erase_keys(keys: Handle) -> list[Statement]:
     """Replace keys of personal data by tombstones: no function may."""
-    return [_allow("EraseKeys", ["dynamodb:GetItem", "dynamodb:UpdateItem"], keys["key_table_arn"])]
+    return [allow("EraseKeys", ["dynamodb:GetItem", "dynamodb:UpdateItem"], keys["key_table_arn"])]
 
 
 def query_commits(events: Handle) -> list[Statement]:
     """In a tenant's session: load its streams."""
     return [
-        _of_tenant("QueryCommits", ["dynamodb:Query"], events["commit_table_arn"]),
+        of_tenant("QueryCommits", ["dynamodb:Query"], events["commit_table_arn"]),
         _bodies_of_tenant("GetBodies", ["s3:GetObject"], events["bodies_bucket_arn"]),
     ]
 
 
 def read_views(queries: Sequence[Handle], store: Handle) -> list[Statement]:
     """In a tenant's session: read its rows of the views of those pipelines that fold a store's commits."""
-    return [_of_tenant("ReadViews", ["dynamodb:GetItem", "dynamodb:Query"], _view_tables(queries, store))]
+    return [of_tenant("ReadViews", ["dynamodb:GetItem", "dynamodb:Query"], _view_tables(queries, store))]
 
 
 def in_silo(statements: Sequence[Statement], domain: Handle, number: int = 0) -> list[Statement]:
@@ -141,27 +141,27 @@ def use_key(domain: Handle, number: int = 0) -> list[Statement]:
     actions = ["Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo"]
     through = {"StringLike": {"kms:ViaService": ["dynamodb.*.amazonaws.com", "s3.*.amazonaws.com"]}}
     key = _values({"key": domain["key_arn"]}).apply(lambda arns: [arn for arn in arns if arn])
-    return [{**_allow(f"UseKey{number}", [f"kms:{each}" for each in actions], key), "Condition": through}]
+    return [{**allow(f"UseKey{number}", [f"kms:{each}" for each in actions], key), "Condition": through}]
 
 
 def follow_generations(queries: Sequence[Handle]) -> list[Statement]:
     """For all tenants at once: read which generation of each view is live. No tenant's key begins so."""
-    statement = _allow("FollowGenerations", ["dynamodb:GetItem"], _values(*_arns_of_views(queries)))
-    return [{**statement, "Condition": _leading("StringEquals", "#control")}]
+    statement = allow("FollowGenerations", ["dynamodb:GetItem"], _values(*_arns_of_views(queries)))
+    return [{**statement, "Condition": leading("StringEquals", "#control")}]
 
 
 def read_commits(events: Handle) -> list[Statement]:
     """Load streams of all tenants."""
     return [
-        _allow("ReadCommits", ["dynamodb:Query"], events["commit_table_arn"]),
-        _allow("ReadBodies", ["s3:GetObject"], _objects(events["bodies_bucket_arn"])),
+        allow("ReadCommits", ["dynamodb:Query"], events["commit_table_arn"]),
+        allow("ReadBodies", ["s3:GetObject"], _objects(events["bodies_bucket_arn"])),
     ]
 
 
 def sweep_commits(events: Handle) -> list[Statement]:
     """Load streams and find them all: a sweep compares their tips with the cursors of views."""
     return [
-        _allow("FindCommits", ["dynamodb:Scan"], events["commit_table_arn"]),
+        allow("FindCommits", ["dynamodb:Scan"], events["commit_table_arn"]),
         *read_commits(events),
     ]
 
@@ -170,7 +170,7 @@ def write_views(queries: Handle) -> list[Statement]:
     """Read and write rows of views, one by one, in batches or in transactions, and scan them for the sweep."""
     actions = ["BatchGetItem", "DeleteItem", "GetItem", "PartiQLInsert", "PartiQLUpdate"]
     actions += ["PutItem", "Query", "Scan", "UpdateItem"]
-    return [_allow("WriteViews", [f"dynamodb:{each}" for each in actions], _values(queries["view_table_arns"]))]
+    return [allow("WriteViews", [f"dynamodb:{each}" for each in actions], _values(queries["view_table_arns"]))]
 
 
 def read_database(queries: Sequence[Handle]) -> list[Statement]:
@@ -178,8 +178,8 @@ def read_database(queries: Sequence[Handle]) -> list[Statement]:
     clusters = _filled([each["sql_cluster_arn"] for each in queries])
     secrets = _filled([each["sql_secret_arn"] for each in queries])
     return [
-        _allow("ReadDatabase", ["rds-data:ExecuteStatement"], clusters),
-        _allow("LogInToRead", ["secretsmanager:GetSecretValue"], secrets),
+        allow("ReadDatabase", ["rds-data:ExecuteStatement"], clusters),
+        allow("LogInToRead", ["secretsmanager:GetSecretValue"], secrets),
     ]
 
 
@@ -187,20 +187,20 @@ def write_database(cluster_arn: pulumi.Input[str], secret_arn: pulumi.Input[str]
     """Run statements and transactions as the role of one secret."""
     actions = ["BeginTransaction", "CommitTransaction", "ExecuteStatement", "RollbackTransaction"]
     return [
-        _allow("WriteDatabase", [f"rds-data:{each}" for each in actions], cluster_arn),
-        _allow("LogInToWrite", ["secretsmanager:GetSecretValue"], secret_arn),
+        allow("WriteDatabase", [f"rds-data:{each}" for each in actions], cluster_arn),
+        allow("LogInToWrite", ["secretsmanager:GetSecretValue"], secret_arn),
     ]
 
 
 def set_logins(*secret_arns: pulumi.Input[str]) -> list[Statement]:
     """Make up the passwords of database roles, or find those that were."""
     actions = ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]
-    return [_allow("SetLogins", actions, list(secret_arns))]
+    return [allow("SetLogins", actions, list(secret_arns))]
 
 
 def read_membership(table_arn: pulumi.Input[str]) -> list[Statement]:
     """Look up who somebody is in which tenant, one by one."""
-    return [_allow("ReadMembership", ["dynamodb:GetItem"], table_arn)]
+    return [allow("ReadMembership", ["dynamodb:GetItem"], table_arn)]
 
 
 def check_membership(authorizer: Handle | None) -> list[Statement]:
@@ -208,17 +208,17 @@ def check_membership(authorizer: Handle | None) -> list[Statement]:
     if authorizer is None:
         return []
     arns = optional(authorizer, "tenants_table_arn").apply(lambda arn: [arn] if arn else [])
-    return [_allow("CheckMembership", ["dynamodb:BatchGetItem"], arns)]
+    return [allow("CheckMembership", ["dynamodb:BatchGetItem"], arns)]
 
 
 def count_requests(table_arn: pulumi.Input[str]) -> list[Statement]:
     """Add to the counters of tenants' requests, one by one."""
-    return [_allow("CountRequests", ["dynamodb:UpdateItem"], table_arn)]
+    return [allow("CountRequests", ["dynamodb:UpdateItem"], table_arn)]
 
 
 def read_secrets(commands: Handle) -> list[Statement]:
     """Read the service's secrets."""
-    return [_allow("ReadSecrets", ["secretsmanager:GetSecretValue"], _values(commands["secrets"]))]
+    return [allow("ReadSecrets", ["secretsmanager:GetSecretValue"], _values(commands["secrets"]))]
 
 
 def set_timers(commands: Handle, number: int = 0) -> list[Statement]:
@@ -228,9 +228,9 @@ def set_timers(commands: Handle, number: int = 0) -> list[Statement]:
         lambda arn: arn.replace(":schedule-group/", ":schedule/") + "/*"
     )
     return [
-        _allow(f"SetTimers{number or ''}", ["scheduler:CreateSchedule"], schedules),
+        allow(f"SetTimers{number or ''}", ["scheduler:CreateSchedule"], schedules),
         {
-            **_allow(f"FireAs{number or ''}", ["iam:PassRole"], commands["timers_role_arn"]),
+            **allow(f"FireAs{number or ''}", ["iam:PassRole"], commands["timers_role_arn"]),
             "Condition": {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}},
         },
     ]
@@ -240,8 +240,8 @@ def read_stream(stream_arn: pulumi.Input[str]) -> list[Statement]:
     """Read one DynamoDB stream, as Lambda does with the function's role."""
     actions = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
     return [
-        _allow("ReadStream", actions, stream_arn),
-        _allow("ListStreams", ["dynamodb:ListStreams"], "*"),
+        allow("ReadStream", actions, stream_arn),
+        allow("ListStreams", ["dynamodb:ListStreams"], "*"),
     ]
 
 
@@ -249,38 +249,38 @@ def read_data_stream(stream_arn: pulumi.Input[str]) -> list[Statement]:
     """Read one Kinesis data stream, as Lambda does with the function's role."""
     actions = ["DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards"]
     return [
-        _allow("ReadDataStream", [f"kinesis:{each}" for each in actions], stream_arn),
-        _allow("ListDataStreams", ["kinesis:ListStreams"], "*"),
+        allow("ReadDataStream", [f"kinesis:{each}" for each in actions], stream_arn),
+        allow("ListDataStreams", ["kinesis:ListStreams"], "*"),
     ]
 
 
 def keep_failures(bucket_arn: pulumi.Input[str]) -> list[Statement]:
     """Put the records a stream's reader gave up, under the prefix that Lambda gives them."""
     return [
-        _allow("KeepFailures", ["s3:PutObject"], pulumi.Output.concat(bucket_arn, "/aws/lambda/*")),
-        _allow("FindFailures", ["s3:ListBucket"], bucket_arn),
+        allow("KeepFailures", ["s3:PutObject"], pulumi.Output.concat(bucket_arn, "/aws/lambda/*")),
+        allow("FindFailures", ["s3:ListBucket"], bucket_arn),
     ]
 
 
 def consume(queue_arn: pulumi.Input[str]) -> list[Statement]:
     """Drain one queue, as Lambda does with the function's role."""
     actions = ["ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage"]
-    return [_allow("Consume", [f"sqs:{each}" for each in actions], queue_arn)]
+    return [allow("Consume", [f"sqs:{each}" for each in actions], queue_arn)]
 
 
 def send(sid: str, queue_arn: pulumi.Input[str]) -> list[Statement]:
     """Send to one queue."""
-    return [_allow(sid, ["sqs:SendMessage"], queue_arn)]
+    return [allow(sid, ["sqs:SendMessage"], queue_arn)]
 
 
 def publish(action: str, bus_arn: pulumi.Input[str]) -> list[Statement]:
     """Publish on one bus, stream or topic, by its service's action for that."""
-    return [_allow("Publish", [action], bus_arn)]
+    return [allow("Publish", [action], bus_arn)]
 
 
 def invoke(function_arn: pulumi.Input[str]) -> list[Statement]:
     """Invoke one function."""
-    return [_allow("Invoke", ["lambda:InvokeFunction"], function_arn)]
+    return [allow("Invoke", ["lambda:InvokeFunction"], function_arn)]
 
 
 def accept_from_rule(queue_arn: pulumi.Input[str], rule_arn: pulumi.Input[str]) -> Statement:
@@ -303,35 +303,37 @@ def publish_over_tls(topic_arn: pulumi.Input[str]) -> Statement:
     return _only_over_tls("sns:Publish", topic_arn)
 
 
-def _allow(sid: str, actions: list[str], resource: Any) -> Statement:
+def allow(sid: str, actions: list[str], resource: Any) -> Statement:
+    """These actions on this resource, or on each of a list."""
     return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource}
 
 
-def _of_tenant(sid: str, actions: list[str], table_arns: Any) -> Statement:
+def of_tenant(sid: str, actions: list[str], table_arns: Any) -> Statement:
     """On items of tables whose partition key begins with the session's tenant. A request that names no key, such as
     a scan, would satisfy ForAllValues: Null refuses it, and a session without the tag."""
-    condition = _leading("StringLike", f"{TENANT}#*")
+    condition = leading("StringLike", f"{TENANT}#*")
     condition["Null"]["aws:PrincipalTag/tenant"] = "false"
-    return {**_allow(sid, actions, table_arns), "Condition": condition}
+    return {**allow(sid, actions, table_arns), "Condition": condition}
 
 
 def _bodies_of_tenant(sid: str, actions: list[str], bucket_arn: pulumi.Input[str]) -> Statement:
-    statement = _allow(sid, actions, pulumi.Output.concat(bucket_arn, f"/{TENANT}/*"))
+    statement = allow(sid, actions, pulumi.Output.concat(bucket_arn, f"/{TENANT}/*"))
     return {**statement, "Condition": {"Null": {"aws:PrincipalTag/tenant": "false"}}}
 
 
 def _keys_of_tenant(sid: str, items: list[str], uses: list[str], commands: Handle) -> list[Statement]:
     """Keys of personal data, in the table and to be unwrapped: made for the session's tenant, by its encryption context
     too. Nothing where the domain has none."""
-    unwrap = _allow(f"{sid}Wrapped", [f"kms:{each}" for each in uses], _filled([commands["kms_key_arn"]]))
+    unwrap = allow(f"{sid}Wrapped", [f"kms:{each}" for each in uses], _filled([commands["kms_key_arn"]]))
     context = {"kms:EncryptionContext:tenant": TENANT}
     return [
-        _of_tenant(f"{sid}Keys", [f"dynamodb:{each}" for each in items], _filled([commands["key_table_arn"]])),
+        of_tenant(f"{sid}Keys", [f"dynamodb:{each}" for each in items], _filled([commands["key_table_arn"]])),
         {**unwrap, "Condition": {"StringLike": context, "Null": {"aws:PrincipalTag/tenant": "false"}}},
     ]
 
 
-def _leading(operator: str, key: str) -> dict[str, dict[str, Any]]:
+def leading(operator: str, key: str) -> dict[str, dict[str, Any]]:
+    """The condition that a request names partition keys, and they are like `key`."""
     return {
         f"ForAllValues:{operator}": {"dynamodb:LeadingKeys": [key]},
         "Null": {"dynamodb:LeadingKeys": "false"},
@@ -354,7 +356,7 @@ def _view_tables(queries: Sequence[Handle], store: Handle) -> pulumi.Output[list
 
 def _accept(sid: str, queue_arn: pulumi.Input[str], service: str, source_arn: pulumi.Input[str]) -> Statement:
     return {
-        **_allow(sid, ["sqs:SendMessage"], queue_arn),
+        **allow(sid, ["sqs:SendMessage"], queue_arn),
         "Principal": {"Service": service},
         "Condition": {"ArnEquals": {"aws:SourceArn": source_arn}},
     }

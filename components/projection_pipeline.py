@@ -38,6 +38,8 @@ class ProjectionPipelineArgs(TypedDict):
     road: NotRequired[str]
     """The road of a `source` that comes as an output, from another language or stack, default "eventbridge"; a source
     of the same program says it itself."""
+    streams: NotRequired[bool]
+    """Whether changes of rows can be followed, as AnalyticsLake does, default false. Only in DynamoDB."""
     sweep_schedule: NotRequired[str]
     """When views are compared with the store, an EventBridge Scheduler expression, default "rate(1 day)"."""
     operations: NotRequired[Operations]
@@ -60,11 +62,14 @@ class ProjectionPipeline(pulumi.ComponentResource):
         views = arguments.names("views", VIEW, "a-z, 0-9, _ and -, from a letter, at most 24", None)
         types = arguments.names("types", EVENT_TYPE, "a stored event type", [])
         silo = arguments.text("silo", TENANT, "a tenant's id: a-z, 0-9 and -, at most 63", "")
+        streams = arguments.flag("streams", False)
         schedule = arguments.text("sweep_schedule", SCHEDULE, "rate(...) or cron(...)", default="rate(1 day)")
         road = arguments.choice("road", roads.NAMES, roads.NAMES[0]) if "road" in args else None
         said = roads.said(args.get("source"))
         if road and said and road != said:
             arguments.fault("road", road, f"{said!r}, which its source says", "leave it out")
+        if streams and args.get("store") is not None:
+            arguments.fault("streams", True, "false beside a store: PostgreSQL has no streams", "leave it out")
         arguments.check()
         source = roads.known(args["source"], road)
 
@@ -76,8 +81,12 @@ class ProjectionPipeline(pulumi.ComponentResource):
         consumed = roads.source(scope, "projector", source, types, timeout=TIMEOUT)
         if store is None:
             key = _key(source["domain"], silo) if silo else None
-            tables = {view: storage.table(scope, f"view-{view}", storage.VIEW_KEYS, key_arn=key) for view in views}
-            access = _in_tables(tables)
+            shown = "NEW_AND_OLD_IMAGES" if streams else None
+            tables = {
+                view: storage.table(scope, f"view-{view}", storage.VIEW_KEYS, stream=shown, key_arn=key)
+                for view in views
+            }
+            access = _in_tables(tables, streams)
         else:
             access = sql_views.access(scope, source["domain"], pulumi.Output.from_input(store), views)
         queries: dict[str, Any] = {
@@ -127,10 +136,11 @@ def _agreeing(said: str, silo: str) -> str:
     return said
 
 
-def _in_tables(tables: Mapping[str, aws.dynamodb.Table]) -> sql_views.Access:
+def _in_tables(tables: Mapping[str, aws.dynamodb.Table], streams: bool) -> sql_views.Access:
     queries: dict[str, Any] = {
         "view_tables": {view: table.name for view, table in tables.items()},
         "view_table_arns": {view: table.arn for view, table in tables.items()},
+        "view_stream_arns": {view: table.stream_arn for view, table in tables.items() if streams},
         "sql_views": [],
         "sql_cluster_arn": "",
         "sql_database": "",

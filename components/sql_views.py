@@ -36,6 +36,7 @@ def access(scope: Scope, domain: Handle, connection: Handle, views: list[str]) -
     queries = {
         "view_tables": {},
         "view_table_arns": {},
+        "view_stream_arns": {},
         "sql_views": views,
         "sql_cluster_arn": cluster,
         "sql_database": connection["database"],

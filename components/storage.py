@@ -1,10 +1,14 @@
 """Tables and buckets as this house keeps them: encrypted, recoverable, private, removed only when told."""
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_aws as aws
 
 from . import permissions
 from .scope import Scope
+
+Rule = aws.s3.BucketLifecycleConfigurationRuleArgsDict
 
 COMMIT_KEYS = {"p": "S", "s": "N"}
 ID_KEYS = {"p": "S"}
@@ -18,14 +22,14 @@ def table(
     suffix: str,
     keys: dict[str, str],
     *,
-    stream: bool = False,
+    stream: str | None = None,
     expires: str | None = None,
     recovery_days: int | None = None,
     key_arn: pulumi.Input[str] | None = None,
 ) -> aws.dynamodb.Table:
-    """A table on demand. `keys` are its key attributes and types, `expires` the attribute with a time to live;
-    `recovery_days` is how far back it can be restored, as far as DynamoDB goes (35) when left out. It is encrypted
-    under AWS's key for DynamoDB, or one of our own."""
+    """A table on demand. `keys` are its key attributes and types, `stream` what its stream shows of an item that
+    changes, `expires` the attribute with a time to live; `recovery_days` is how far back it can be restored, as far as
+    DynamoDB goes (35) when left out. It is encrypted under AWS's key for DynamoDB, or one of our own."""
     names = list(keys)
     return aws.dynamodb.Table(
         scope.child(suffix),
@@ -34,7 +38,7 @@ def table(
         hash_key=names[0],
         range_key=names[1] if len(names) > 1 else None,
         stream_enabled=True if stream else None,
-        stream_view_type="NEW_IMAGE" if stream else None,
+        stream_view_type=stream,
         ttl={"enabled": True, "attribute_name": expires} if expires else None,
         point_in_time_recovery=_recovery(recovery_days),
         server_side_encryption={"enabled": True, "kms_key_arn": key_arn} if key_arn else {"enabled": True},
@@ -50,13 +54,17 @@ def bucket(
     *,
     versioned: bool,
     expire_after_days: int | None = None,
+    rules: Sequence[Rule] = (),
+    locked_days: int = 0,
     key_arn: pulumi.Input[str] | None = None,
 ) -> aws.s3.Bucket:
     """A private bucket, reached over TLS alone, encrypted by S3 or under a key of our own. Old versions and unfinished
-    uploads do not pile up in it."""
+    uploads do not pile up in it; `rules` are those of its lifecycle beside. For `locked_days`, nobody may delete or
+    change an object of it."""
     made = aws.s3.Bucket(
         scope.child(suffix),
         force_destroy=not scope.keep,
+        object_lock_enabled=True if locked_days else None,
         tags=scope.tags,
         opts=scope.data_options(),
     )
@@ -88,7 +96,7 @@ def bucket(
     aws.s3.BucketLifecycleConfiguration(
         scope.child(f"{suffix}-lifecycle"),
         bucket=made.bucket,
-        rules=_lifecycle(versioned, expire_after_days),
+        rules=[*_lifecycle(versioned, expire_after_days), *rules],
         opts=scope.options(*versioning),
     )
     aws.s3.BucketPolicy(
@@ -97,6 +105,13 @@ def bucket(
         policy=permissions.policy(permissions.only_over_tls(made.arn)),
         opts=scope.options(closed),
     )
+    if locked_days:
+        aws.s3.BucketObjectLockConfiguration(
+            scope.child(f"{suffix}-lock"),
+            bucket=made.bucket,
+            rule={"default_retention": {"mode": "GOVERNANCE", "days": locked_days}},
+            opts=scope.options(*versioning),
+        )
     return made
 
 
@@ -143,8 +158,8 @@ def _encryption(key_arn: pulumi.Input[str] | None) -> aws.s3.BucketServerSideEnc
     }
 
 
-def _lifecycle(versioned: bool, expire_after_days: int | None) -> list[aws.s3.BucketLifecycleConfigurationRuleArgsDict]:
-    rules: list[aws.s3.BucketLifecycleConfigurationRuleArgsDict] = [
+def _lifecycle(versioned: bool, expire_after_days: int | None) -> list[Rule]:
+    rules: list[Rule] = [
         {
             "id": "abort-unfinished-uploads",
             "status": "Enabled",

@@ -9,6 +9,8 @@ _LONGEST = {
     "aws:lambda/function:Function": 64,
     "aws:lambda/layerVersion:LayerVersion": 140,
     "aws:cloudwatch/eventRule:EventRule": 64,
+    "aws:athena/workgroup:Workgroup": 128,
+    "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream": 64,
     "aws:kinesis/stream:Stream": 128,
     "aws:sqs/queue:Queue": 80,
     "aws:scheduler/schedule:Schedule": 64,

@@ -23,7 +23,7 @@ from .explain.command import explain as explain_program
 from .explain.command import graph
 from .home_data import KEPT, holds_data, lock, remove_data
 from .new import new
-from .operations import erasing, events, projections, restore, sagas, tenants
+from .operations import erasing, events, lake, projections, restore, sagas, tenants
 from .operations.connection import Connection
 from .operations.terminal import told
 from .preview.command import contracts, identities, preview
@@ -39,6 +39,7 @@ local = typer.Typer(help="The laptop cloud: a Pulumi program, run whole on this 
 app.add_typer(local, name="local")
 app.add_typer(events.app, name="events")
 app.add_typer(projections.app, name="projection")
+app.add_typer(lake.app, name="lake")
 app.add_typer(sagas.app, name="saga")
 app.add_typer(tenants.tenant, name="tenant")
 app.add_typer(tenants.user, name="user")

@@ -30,6 +30,7 @@ _DATA_STREAM_ACTIONS = (
 )
 _QUEUE_ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 _POOL = "aws:cognito/userPool:UserPool"
+_DELIVERY = "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream"
 _CLIENT = "aws:cognito/userPoolClient:UserPoolClient"
 _FUNCTION_TIMEOUT = 3
 _VISIBILITY_TIMEOUT = 30
@@ -56,6 +57,8 @@ def check(requests: Iterable[Request], site: Site) -> None:
         _authorizer(graph, authorizer)
     for route in graph.of("aws:apigatewayv2/route:Route"):
         _route(graph, route)
+    for delivery in graph.of(_DELIVERY):
+        _delivery(graph, delivery)
     for pool in graph.of(_POOL):
         _trigger(graph, pool)
 
@@ -152,6 +155,9 @@ def _failure_actions(destination: str) -> list[tuple[str, str]]:
 
 def _rule_target(graph: EdgeGraph, target: Node) -> None:
     rule = graph.find("aws:cloudwatch/eventRule:EventRule", target.inputs["rule"], target)
+    if target.inputs["arn"].split(":")[2] == "firehose":
+        _archive(graph, rule, target.inputs["arn"], "events.amazonaws.com", target.inputs.get("roleArn"), target)
+        return
     _deliver(graph, rule, target.inputs["arn"], target)
     if dead := (target.inputs.get("deadLetterConfig") or {}).get("arn"):
         _deliver(graph, rule, dead, target)
@@ -164,7 +170,7 @@ def _deliver(graph: EdgeGraph, rule: Node, to: str, target: Node) -> None:
         _permitted(graph, f"{rule} -> {function}", function, service, context)
         return
     if to.split(":")[2] != "sqs":
-        raise EdgeError(f"{rule} -> {to}: the laptop delivers from a rule to queues and functions only")
+        raise EdgeError(f"{rule} -> {to}: the laptop delivers from a rule to queues, functions and Firehose only")
     queue = graph.find("aws:sqs/queue:Queue", to, target)
     if not allows(graph.queue_policies(queue), "sqs:SendMessage", to, principal=service, context=context):
         raise EdgeError(
@@ -177,9 +183,14 @@ def _deliver(graph: EdgeGraph, rule: Node, to: str, target: Node) -> None:
 
 def _subscription(graph: EdgeGraph, subscription: Node) -> None:
     topic = graph.find("aws:sns/topic:Topic", subscription.inputs["topic"], subscription)
+    if subscription.inputs["protocol"] == "firehose":
+        role = subscription.inputs.get("subscriptionRoleArn")
+        _archive(graph, topic, subscription.inputs["endpoint"], "sns.amazonaws.com", role, subscription)
+        return
     if subscription.inputs["protocol"] != "sqs":
         raise EdgeError(
-            f"{topic} -> {subscription.inputs['endpoint']}: the laptop delivers from a topic to queues only"
+            f"{topic} -> {subscription.inputs['endpoint']}: the laptop delivers from a topic to queues and Firehose "
+            "only"
         )
     queue = _accepting(graph, topic, subscription.inputs["endpoint"], subscription)
     if queue.inputs.get("fifoQueue") and not topic.inputs.get("fifoTopic"):
@@ -189,6 +200,27 @@ def _subscription(graph: EdgeGraph, subscription: Node) -> None:
         dead = _accepting(graph, topic, redrive["deadLetterTargetArn"], subscription)
         if bool(dead.inputs.get("fifoQueue")) != bool(topic.inputs.get("fifoTopic")):
             raise EdgeError(f"{topic} -> dead-letter {dead}: one is FIFO and the other is not")
+
+
+def _archive(graph: EdgeGraph, source: Node, to: str, service: str, role: str | None, by: Node) -> None:
+    """Rules and topics put records into a delivery stream as a role."""
+    delivery = graph.find(_DELIVERY, to, by)
+    edge = f"{source} -> {delivery}"
+    if not role:
+        raise EdgeError(f"{edge}: it needs a role that {service} may assume, and has none")
+    _may(graph, graph.role(role, service, by), edge, [("firehose:PutRecord", to), ("firehose:PutRecordBatch", to)])
+
+
+def _delivery(graph: EdgeGraph, delivery: Node) -> None:
+    """To its bucket, and from the data stream that it reads, if it reads one."""
+    service, to = "firehose.amazonaws.com", delivery.inputs["extendedS3Configuration"]
+    bucket = to["bucketArn"]
+    needs = [("s3:PutObject", f"{bucket}/any"), ("s3:AbortMultipartUpload", f"{bucket}/any")]
+    _may(graph, graph.role(to["roleArn"], service, delivery), f"{delivery} -> {bucket}", needs)
+    if source := delivery.inputs.get("kinesisSourceConfiguration"):
+        stream = graph.find("aws:kinesis/stream:Stream", source["kinesisStreamArn"], delivery)
+        reading = [(f"kinesis:{each}", stream.outputs["arn"]) for each in ("GetRecords", "GetShardIterator")]
+        _may(graph, graph.role(source["roleArn"], service, delivery), f"{stream} -> {delivery}", reading)
 
 
 def _accepting(graph: EdgeGraph, topic: Node, arn: str, subscription: Node) -> Node:

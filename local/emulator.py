@@ -38,6 +38,9 @@ PATCHES = (
     "service-roles",
     "schedules",
     "token-triggers",
+    "athena",
+    "deliveries",
+    "partiql-streams",
 )
 
 # The folder that this package is imported from: the repository, or the environment it is installed in.

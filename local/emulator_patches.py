@@ -263,6 +263,27 @@ def schedules() -> None:
     _beside("emulator_scheduler").lists()
 
 
+def athena() -> None:
+    """Athena's dialect, bound parameters, projected partitions, the caller's own permissions, and its events."""
+    from . import emulator_athena
+
+    emulator_athena.apply()
+
+
+def deliveries() -> None:
+    """A rule and a topic deliver to Firehose, too."""
+    from . import emulator_firehose
+
+    emulator_firehose.apply()
+
+
+def partiql_streams() -> None:
+    """What PartiQL changes is in the table's stream."""
+    from . import emulator_partiql
+
+    emulator_partiql.apply()
+
+
 def token_triggers() -> None:
     """A trigger that raises refuses the token, in Cognito's words: its callers are answered 500 else."""
     _beside("emulator_cognito").apply()
@@ -285,6 +306,9 @@ PATCHES: dict[str, Callable[[], None]] = {
     "service-roles": service_roles,
     "schedules": schedules,
     "token-triggers": token_triggers,
+    "athena": athena,
+    "deliveries": deliveries,
+    "partiql-streams": partiql_streams,
 }
 
 

@@ -11,6 +11,7 @@ from .event_sources import EventSource, Faults
 from .function_host import FunctionHost, FunctionSpec
 from .invocation import Invocation
 from .jwt_authorizer import JwtAuthorizer, KeySets, Unauthorized
+from .opt_folder import opt_folder
 from .resources.handler import Request, Site, of_type
 from .resources.lambda_functions import function_environment, unpack_code
 from .routes import Route, RouteTable
@@ -43,6 +44,7 @@ class Wiring:
         self._sources = SourceSet(host, credentials, checkpoints)
         self._schedules = ScheduleSet(host, credentials)
         self._specs: dict[str, FunctionSpec] = {}
+        self._layers: set[Path] = set()
         self._tables: dict[str, RouteTable] = {}
         self._invoked: dict[str, str] = {}
         self.logical_names: dict[str, str] = {}
@@ -98,6 +100,7 @@ class Wiring:
             r.resource.outputs["arn"]: unpack_code(self._site, r.resource.outputs["layerName"], r.inputs["code"])
             for r in of_type(requests, _LAYER)
         }
+        self._layers = set(layers.values())
         specs = {}
         self.logical_names.clear()
         for request in of_type(requests, _FUNCTION):
@@ -145,7 +148,7 @@ class Wiring:
         self._tables = {api: RouteTable(listed) for api, listed in routes.items()}
 
     def _sweep_unused_code(self) -> None:
-        used = {folder for s in self._specs.values() for folder in (s.task_dir, *s.layer_dirs)}
+        used = {folder for s in self._specs.values() for folder in (s.task_dir, *s.layer_dirs)} | self._layers
         folder = self._site.home / "functions"
         for unused in set(folder.iterdir()) - used if folder.is_dir() else ():
             shutil.rmtree(unused)
@@ -153,7 +156,8 @@ class Wiring:
 
 def _spec(site: Site, request: Request, layers: dict[str, Path]) -> FunctionSpec:
     inputs, outputs = request.inputs, request.resource.outputs
-    unknown = [arn for arn in inputs.get("layers", []) if arn not in layers]
+    named = inputs.get("layers") or []
+    unknown = [arn for arn in named if arn not in layers]
     if unknown:
         raise ValueError(f"{request.resource} names layer {unknown[0]}, which the program does not register")
     reserved = inputs.get("reservedConcurrentExecutions", -1)
@@ -162,7 +166,7 @@ def _spec(site: Site, request: Request, layers: dict[str, Path]) -> FunctionSpec
         arn=outputs["arn"],
         handler=inputs["handler"],
         task_dir=unpack_code(site, outputs["name"], inputs["code"]),
-        layer_dirs=[layers[arn] for arn in inputs.get("layers", [])],
+        layer_dirs=[opt_folder([layers[arn] for arn in named], site.home / "functions")] if named else [],
         environment=function_environment(inputs),
         role_arn=inputs["role"],
         timeout=inputs.get("timeout", 3),

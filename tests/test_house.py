@@ -111,6 +111,7 @@ ROOM_MAY_IMPORT = {
     "runtime": PYPROJECT["project"]["dependencies"]
     + GROUPS["lambda"]
     + GROUPS["personal"]
+    + GROUPS["lake"]
     + LAMBDA_HAS
     + EXTRAS["psycopg"],
     "shop": PYPROJECT["project"]["dependencies"],

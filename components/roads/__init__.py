@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 
 from .. import alarms
-from ..consumer_queue import ConsumerQueue
+from ..consumer_queue import SOON, Batch, ConsumerQueue
 from ..handles import Events, Handle
 from ..scope import Scope
 from . import eventbridge, kinesis, sns
@@ -30,16 +30,16 @@ def build(scope: Scope, name: str, *, shards: int, retention_hours: int) -> Road
     return sns.build(scope, fifo=name == "sns-fifo")
 
 
-def source(scope: Scope, suffix: str, events: Handle, types: list[str], *, timeout: int) -> Source:
+def source(scope: Scope, suffix: str, events: Handle, types: list[str], *, timeout: int, batch: Batch = SOON) -> Source:
     """The source of a function that consumes a service's commits which hold one of `types`, all when there are none.
 
     `timeout` is the function's, in seconds; what keeps failing becomes a dead letter, or with a stream an object in S3.
-    The handle must say its road: see `known`.
+    It is given `batch` at once, a stream's records 100 at least. The handle must say its road: see `known`.
     """
     name = events["road"]
     if name == "kinesis":
-        return ConsumerStream(scope, suffix, events, types)
-    queue = ConsumerQueue(scope, suffix, timeout=timeout, fifo=name == "sns-fifo")
+        return ConsumerStream(scope, suffix, events, types, batch)
+    queue = ConsumerQueue(scope, suffix, timeout=timeout, fifo=name == "sns-fifo", batch=batch)
     alarms.on_age(scope, f"{suffix}-queue", queue.name)
     _subscribe(name, queue, events, types)
     return queue

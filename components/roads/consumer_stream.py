@@ -6,6 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from .. import alarms, environment, permissions
+from ..consumer_queue import SOON, Batch
 from ..function import Function
 from ..handles import Handle
 from ..scope import Scope
@@ -21,10 +22,11 @@ class ConsumerStream:
     url = ""
     """Of a queue: there is none, and nobody counts what waits. The alarm is on the iterator's age."""
 
-    def __init__(self, scope: Scope, suffix: str, events: Handle, types: list[str]) -> None:
+    def __init__(self, scope: Scope, suffix: str, events: Handle, types: list[str], batch: Batch = SOON) -> None:
         self._scope = scope
         self._suffix = suffix
         self._types = types
+        self._batch = batch
         self._stream_arn: pulumi.Input[str] = events["bus_arn"]
         self.variables: environment.Variables = {}  # for its function: Lambda itself retries a stream
         self._failures_arn: pulumi.Input[str] = events["failures_bucket_arn"]
@@ -45,7 +47,8 @@ class ConsumerStream:
             function_name=function.arn,
             event_source_arn=self._stream_arn,
             starting_position="TRIM_HORIZON",
-            batch_size=BATCH_SIZE,
+            batch_size=max(BATCH_SIZE, self._batch.size),
+            maximum_batching_window_in_seconds=self._batch.window or None,
             parallelization_factor=1,
             bisect_batch_on_function_error=True,
             maximum_retry_attempts=10,

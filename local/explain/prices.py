@@ -30,6 +30,8 @@ BY_USE = frozenset(
         "aws:apigatewayv2/integration:Integration",
         "aws:apigatewayv2/route:Route",
         "aws:apigatewayv2/stage:Stage",
+        # 5 $ for a TB that a query reads.
+        "aws:athena/workgroup:Workgroup",
         # One that only tells, and does nothing itself.
         "aws:budgets/budget:Budget",
         "aws:cloudwatch/eventBus:EventBus",
@@ -41,8 +43,13 @@ BY_USE = frozenset(
         "aws:cognito/userPool:UserPool",
         "aws:cognito/userPoolClient:UserPoolClient",
         "aws:cognito/userPoolDomain:UserPoolDomain",
+        # The first million tables are free.
+        "aws:glue/catalogDatabase:CatalogDatabase",
+        "aws:glue/catalogTable:CatalogTable",
         "aws:iam/role:Role",
         "aws:iam/rolePolicy:RolePolicy",
+        # 0.029 $ for a GB that comes in.
+        "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream",
         "aws:lambda/function:Function",
         "aws:lambda/invocation:Invocation",
         "aws:lambda/layerVersion:LayerVersion",

@@ -50,6 +50,7 @@ class Connection:
         self._access = None if outputs else _read(home / "access.json", _NO_CLOUD)
         content = _read(outputs or home / "outputs.json", f"{outputs} does not exist" if outputs else _NO_CLOUD)
         self._auth = (content.get("operated") or {}).get("auth")
+        self._lake = (content.get("operated") or {}).get("lake")
         try:
             operated = content["operated"]
             self.environment = Environment(operated["service"]["variables"])
@@ -80,6 +81,16 @@ class Connection:
                 'the output `operated` has no `auth`: export it in __main__.py as "auth": AUTH.operated, then deploy'
             )
         return Auth(**self._auth)
+
+    @property
+    def lake(self) -> dict[str, Any]:
+        """As OperatedLake of components.handles. Raises OperationRefused where the stack has none."""
+        if self._lake is None:
+            raise OperationRefused(
+                'the output `operated` has no `lake`: make an AnalyticsLake, export it in __main__.py as "lake": '
+                "LAKE.operated, then deploy; the shop has one where its configuration says `lake: true`"
+            )
+        return self._lake
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -142,6 +153,14 @@ class Connection:
         if "refused" in answer:
             raise OperationRefused(answer["refused"])
         return answer
+
+    def resync(self, view: str, after: Any = None) -> Any:
+        """What the lake's writer answers when it is to write rows of a view again."""
+        return self._invoke(self.lake["writer"], {"resync": view, **({} if after is None else {"after": after})})
+
+    def compact(self, part: dict[str, str]) -> Any:
+        """What the lake's compactor answers, as its entry point says."""
+        return self._invoke(self.lake["compactor"], {"compact": part})
 
     def waiting(self, pipeline: Pipeline) -> int | None:
         """Messages in the queue before a projector; None where it reads a stream, and no queue measures that."""

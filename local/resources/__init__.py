@@ -2,11 +2,14 @@
 
 from . import (
     apigatewayv2,
+    athena,
     budgets,
     cloudwatch,
     cognito,
     dynamodb,
     events,
+    firehose,
+    glue,
     iam,
     kinesis,
     kms,
@@ -24,11 +27,14 @@ HANDLERS: dict[str, Handler] = {
     token: handler
     for module in (
         apigatewayv2,
+        athena,
         budgets,
         cloudwatch,
         cognito,
         dynamodb,
         events,
+        firehose,
+        glue,
         iam,
         kinesis,
         kms,

@@ -101,6 +101,19 @@ class Lifecycle(_Configuration):
             site.client("s3").delete_bucket_lifecycle(Bucket=record.id)
 
 
+class ObjectLock(_Configuration):
+    """Not followed: on a laptop data goes when its owner says so."""
+
+    understood = frozenset({"bucket"})
+    without_effect = frozenset({"objectLockEnabled", "rule"})
+
+    def put(self, s3: Any, bucket: str, inputs: dict[str, Any]) -> None:
+        s3.head_bucket(Bucket=bucket)
+
+    def delete(self, site: Site, record: Record) -> None:
+        """Nothing of it is kept."""
+
+
 class Policy(_Configuration):
     understood = frozenset({"bucket", "policy"})
 
@@ -137,5 +150,6 @@ HANDLERS = {
     "aws:s3/bucketVersioning:BucketVersioning": Versioning(),
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": Encryption(),
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": Lifecycle(),
+    "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration": ObjectLock(),
     "aws:s3/bucketPolicy:BucketPolicy": Policy(),
 }

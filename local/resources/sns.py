@@ -16,6 +16,7 @@ _SUBSCRIPTION = {
     "filterPolicyScope": "FilterPolicyScope",
     "rawMessageDelivery": "RawMessageDelivery",
     "redrivePolicy": "RedrivePolicy",
+    "subscriptionRoleArn": "SubscriptionRoleArn",
 }
 _SUBSCRIPTION_DEFAULTS = {"filterPolicy": "", "rawMessageDelivery": False, "redrivePolicy": ""}
 

@@ -185,3 +185,17 @@ def test_what_cannot_be_asked_is_told(arguments: list[str], told: str):
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_lake():
+    found = documents("lake", "--size", "300")
+    names = ["lake_peer", "lake_limit", "lake_size", "lake_compression", "lake_queries", "lake_growth"]
+    assert list(found) == ["machine", *names]
+    for name in ("lake_peer", "lake_limit", "lake_queries"):
+        assert found[name].keys() == COMPARED | {"goal", "met"}
+    sizes = {row["side"]: row for row in found["lake_size"]["rows"]}
+    assert sizes["a file a record"]["puts_a_thousand"] == 1000
+    assert sizes["foldstack, both tables"]["puts_a_thousand"] == pytest.approx(2 / 300 * 1000)
+    assert sizes["foldstack, both tables"]["bytes_a_record"] * 10 < sizes["a file a record"]["bytes_a_record"]
+    assert [row["codec"] for row in found["lake_compression"]["rows"]] == ["snappy", "zstd 1", "zstd 3", "zstd 9"]
+    assert [row["records"] for row in found["lake_growth"]["rows"]] == [300]

@@ -133,7 +133,7 @@ def read_model(combination: tuple[str, str]) -> str:
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory, road: str, read_model: str) -> Iterator[LaptopCloud]:
     with LaptopCloud(ROOT, stack="local", home=tmp_path_factory.mktemp("cloud")) as cloud:
-        cloud.up(config={"road": road, "readModel": read_model})
+        cloud.up(config={"road": road, "readModel": read_model, "lake": False})
         yield cloud
         logs = [*cloud.logs.iterdir(), cloud.home / "emulator" / "emulator.log"]
         assert found_in(logs, known_secrets(cloud)) == [], "the suite left secrets in its logs"

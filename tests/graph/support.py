@@ -27,16 +27,16 @@ COMPONENTS = "foldstack:index:"
 def deploy(run: Callable[[], Any] | Path, **options: Any) -> Deployment:
     """As `local.program.deploy`, with names of zips instead of zips: building them is tested elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bundle, "layer", lambda target, requirements=None: LAYER_ZIP)
+        patch.setattr(bundle, "layer", lambda target, *_, **__: LAYER_ZIP)
         patch.setattr(bundle, "function", lambda sources, target, layers: FUNCTION_ZIP)
         return laptop.deploy(run, **options)
 
 
 @cache
 def shop(stack: str, preview: bool = False, **config: str | int | bool) -> Deployment:
-    """The program of this repository, with `config` over the stack's file."""
+    """The program of this repository, with `config` over the stack's file; the lake has tests of its own."""
     stand_in = {"paymentProviderUrl": "http://127.0.0.1:1"} if stack == "local" else {}
-    return deploy(ROOT, stack=stack, preview=preview, config={**stand_in, **config})
+    return deploy(ROOT, stack=stack, preview=preview, config={"lake": False, **stand_in, **config})
 
 
 def component(make: type[pulumi.ComponentResource], name: str, args: Mapping[str, Any], **options: Any) -> Deployment:

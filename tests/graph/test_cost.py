@@ -17,6 +17,11 @@ def test_a_stack_at_rest_costs_less_than_five_dollars_a_month():
     assert idle(shop("dev", readModel="postgres")) < 5
 
 
+def test_a_lake_at_rest_costs_a_dollar_and_a_half_a_month():
+    """Nine alarms, the polling of a queue, a table. A compaction that finds nothing to do counts nothing."""
+    assert 1 < idle(shop("dev", lake=True)) - idle(shop("dev")) < 1.5
+
+
 @pytest.mark.parametrize(("road", "dollars"), [("sns", 5), ("sns-fifo", 5), ("kinesis", 16)])
 def test_a_stack_at_rest_costs_little_on_every_road(road, dollars):
     assert 2 < idle(shop("dev", road=road)) < dollars

@@ -25,7 +25,9 @@ NOT_THE_SHOPS = {
 
 @pytest.fixture(params=VARIANTS)
 def every_function(request):
-    stores = [shop("local", **VARIANTS[request.param], readModel=store) for store in ("dynamodb", "postgres")]
+    stores = [
+        shop("local", **VARIANTS[request.param], readModel=store, lake=True) for store in ("dynamodb", "postgres")
+    ]
     return [function for graph in stores for function in functions(graph)]
 
 

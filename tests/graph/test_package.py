@@ -7,11 +7,11 @@ import pulumi
 import pytest
 
 import components
-from components import EventSourcedService, HttpApi, ProjectionPipeline, SqlStore, TenantAuth
+from components import AnalyticsLake, EventSourcedService, HttpApi, ProjectionPipeline, SqlStore, TenantAuth
 from components.package import Package
 from tests.graph.support import DOMAIN, ROOT, deploy
 
-NAMES = ["EventSourcedService", "HttpApi", "ProjectionPipeline", "SqlStore", "TenantAuth"]
+NAMES = ["AnalyticsLake", "EventSourcedService", "HttpApi", "ProjectionPipeline", "SqlStore", "TenantAuth"]
 OPERATIONS = {"removal": "destroy", "log_retention_days": 60, "tracing": False, "tenant_metrics": True}
 ALARMS = "arn:aws:sns:eu-west-1:123456789012:alarms"
 
@@ -47,11 +47,24 @@ def in_program():
             "operations": operations,
         },  # pyright: ignore
     )
+    lake = AnalyticsLake(
+        "facts",
+        {  # pyright: ignore
+            "source": service.events,
+            "domain": DOMAIN,
+            "questions": "shop/lake",
+            "authorizer": auth.authorizer,
+            "window_seconds": 30,
+            "archive": {"locked_days": 10},
+            "operations": operations,
+        },
+    )
     HttpApi(
         "door",
         {  # pyright: ignore
             "commands": service.commands,
             "queries": [views.queries],
+            "tasks": lake.tasks,
             "authorizer": auth.authorizer,
             "requests_per_second": 50,
             "requests_per_minute": 60,
@@ -116,12 +129,26 @@ def as_package():
             "operations": operations,
         },
     )
+    lake = construct(
+        "AnalyticsLake",
+        "facts",
+        {
+            "source": service["events"],
+            "domain": DOMAIN,
+            "questions": "shop/lake",
+            "authorizer": auth["authorizer"],
+            "windowSeconds": 30.0,
+            "archive": {"lockedDays": 10.0},
+            "operations": operations,
+        },
+    )
     construct(
         "HttpApi",
         "door",
         {
             "commands": service["commands"],
             "queries": [views["queries"]],
+            "tasks": lake["tasks"],
             "authorizer": auth["authorizer"],
             "requestsPerSecond": 50.0,
             "requestsPerMinute": 60.0,
@@ -192,6 +219,7 @@ def test_what_callers_must_give_is_required_and_nothing_else():
     schema = json.loads(Package().schema)["resources"]
     required = {name: set(schema[f"foldstack:index:{name}"]["requiredInputs"]) for name in NAMES}
     assert required == {
+        "AnalyticsLake": {"source", "domain"},
         "EventSourcedService": {"domain"},
         "HttpApi": {"commands"},
         "ProjectionPipeline": {"source", "views"},

@@ -117,7 +117,7 @@ class Deployed:
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     with LaptopCloud(ROOT, stack="local", home=tmp_path_factory.mktemp("cloud")) as cloud:
-        outputs = cloud.up()
+        outputs = cloud.up(config={"lake": False})
         names = cloud._parts.wiring.logical_names
         functions = {logical: spec for spec in cloud.functions for logical, n in names.items() if n == spec.name}
         environment = functions["shop-api-router"].environment

@@ -66,3 +66,15 @@ def test_only_what_is_read_or_fed_counts_as_changed():
     assert at("begin").progress(STATE).changed == 1.0
     assert at("begin", "built").changed == 1.0
     assert at("begin", "built", "switch").changed == 3.0
+
+
+def test_the_turn_counts_how_often_readers_got_another_generation():
+    turns = [
+        at("begin", "built", *steps).turn for steps in ((), ("switch",), ("switch", "rollback"), ("switch", "retire"))
+    ]
+    assert turns == [0, 1, 2, 1]
+    switched = at("begin", "built", "switch")
+    kept = switched.to_dict()
+    assert Control.from_dict(kept) == switched
+    del kept["turn"]  # as it was kept before there was one
+    assert Control.from_dict(kept).turn == 0

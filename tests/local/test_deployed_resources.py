@@ -18,7 +18,7 @@ pytestmark = pytest.mark.emulator
 
 def test_the_handlers_are_those_of_the_contract() -> None:
     """What a component may use; a type more or less is a decision, not an accident."""
-    assert len(HANDLERS) == 42
+    assert len(HANDLERS) == 47
     for type_, handler in HANDLERS.items():
         assert handler.understood.isdisjoint(handler.without_effect), type_
         assert handler.replaced_by <= handler.understood | handler.without_effect, type_

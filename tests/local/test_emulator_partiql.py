@@ -16,7 +16,7 @@ pytestmark = pytest.mark.emulator
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """Without this patch."""
-    others = tuple(patch for patch in PATCHES if patch != "partiql")
+    others = tuple(patch for patch in PATCHES if not patch.startswith("partiql"))
     with Emulator(tmp_path_factory.mktemp("bare"), patches=others) as running:
         yield running
 
@@ -39,6 +39,26 @@ def test_patch_partiql(emulator: Emulator, bare: Emulator) -> None:
     assert not may(emulator, "dynamodb:PartiQLUpdate")
     assert not may(emulator, "dynamodb:BatchExecuteStatement")
     assert not may(bare, "dynamodb:PartiQLInsert"), "the patch is no longer needed"
+
+
+def test_patch_partiql_streams(emulator: Emulator, bare: Emulator) -> None:
+    def changes(running: Emulator) -> list[tuple[str, str, str]]:
+        table, dynamodb = make_table(running), running.client("dynamodb")
+        delete = {"Statement": f'DELETE FROM "{table}" WHERE "pk" = ?', "Parameters": [{"S": "a"}]}
+        dynamodb.batch_execute_statement(Statements=[insert(table, "a")])
+        dynamodb.batch_execute_statement(Statements=[update(table, "a"), update(table, "missing")])
+        dynamodb.execute_statement(**update(table, "a"))
+        dynamodb.execute_statement(**delete)
+        streams = running.client("dynamodbstreams")
+        arn = dynamodb.describe_table(TableName=table)["Table"]["LatestStreamArn"]
+        shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+        start = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+        records = streams.get_records(ShardIterator=start["ShardIterator"])["Records"]
+        images = [(each["eventName"], each["dynamodb"]) for each in records]
+        return [(name, i["Keys"]["pk"]["S"], i.get("NewImage", {}).get("n", {}).get("N", "")) for name, i in images]
+
+    assert changes(emulator) == [("INSERT", "a", ""), ("MODIFY", "a", "1"), ("REMOVE", "a", "")]
+    assert changes(bare) == [], "the patch is no longer needed"
 
 
 def test_each_statement_is_judged_on_its_own_table(emulator: Emulator) -> None:

@@ -234,7 +234,11 @@ def test_lambdas_limits_are_checked(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("file", "groups"),
-    [("lambda_requirements.txt", ["lambda"]), ("lambda_requirements_personal.txt", ["lambda", "personal"])],
+    [
+        ("lambda_requirements.txt", ["lambda"]),
+        ("lambda_requirements_personal.txt", ["lambda", "personal"]),
+        ("lambda_requirements_lake.txt", ["lake"]),
+    ],
 )
 def test_the_shipped_pins_are_those_of_the_lock(file, groups):
     only = [option for group in groups for option in ("--only-group", group)]

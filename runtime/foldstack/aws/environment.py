@@ -125,6 +125,31 @@ class Environment:
         return self._text("BODIES_BUCKET")
 
     @property
+    def lake_bucket(self) -> str:
+        """Where the Parquet files of the lake are."""
+        return self._text("LAKE_BUCKET")
+
+    @property
+    def lake_database(self) -> str:
+        """The lake's database in Glue."""
+        return self._text("LAKE_DATABASE")
+
+    @property
+    def lake_workgroup(self) -> str:
+        """The workgroup of Athena that asks it."""
+        return self._text("LAKE_WORKGROUP")
+
+    @property
+    def lake_tasks(self) -> str:
+        """The table of query tasks."""
+        return self._text("LAKE_TASKS")
+
+    @property
+    def lake_questions(self) -> str:
+        """The folder of questions in the bundle."""
+        return self._text("LAKE_QUESTIONS")
+
+    @property
     def tenant_role(self) -> str:
         """The ARN of the role that tenants' rows are reached in; empty where a function serves all of them at once."""
         return self._text("TENANT_ROLE", "")

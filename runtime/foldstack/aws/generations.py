@@ -54,6 +54,11 @@ class Generations:
         """The generation to read."""
         return self._in(projection, self._control(projection).live)
 
+    def turn(self, projection: Projection[R]) -> tuple[Projection[R], int]:
+        """The generation to read, and how often it has been another before."""
+        control = self._control(projection)
+        return self._in(projection, control.live), control.turn
+
     def fed(self, projection: Projection[R]) -> list[Projection[R]]:
         """The generations to write, the one that is read first."""
         return [self._in(projection, number) for number in self._control(projection).fed]

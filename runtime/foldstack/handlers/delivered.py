@@ -24,6 +24,8 @@ def envelope_of(record: Delivered) -> Envelope:
 
 def identifier(record: Delivered) -> str:
     """What a partial batch response calls it."""
+    if "dynamodb" in record:
+        return record["dynamodb"]["SequenceNumber"]
     return record["kinesis"]["sequenceNumber"] if "kinesis" in record else record["messageId"]
 
 

@@ -37,7 +37,8 @@ class Rebuilding(NamedTuple):
 class Control:
     """The state of one view. `live` is what readers read; `other`, where there is one, is fed too.
 
-    `changed` is when it was last changed what is read or fed, in seconds since 1970; `revision` counts all changes.
+    `changed` is when it was last changed what is read or fed, in seconds since 1970; `revision` counts all changes,
+    `turn` those of `live`: what a copy of the rows that were read needs to tell the newer, after a rollback too.
     """
 
     live: int = 1
@@ -47,6 +48,7 @@ class Control:
     changed: float = 0.0
     revision: int = 0
     rebuilding: Rebuilding | None = field(default=None)
+    turn: int = 0
 
     @property
     def fed(self) -> tuple[int, ...]:
@@ -71,14 +73,12 @@ class Control:
     def switch(self, now: float) -> "Control":
         """Readers go over to the new generation; the old one stays fed."""
         self._expect("built", "nothing is built that could be switched to; `rebuild NAME` builds it")
-        assert self.other is not None
-        return self._next(live=self.other, other=self.live, stage="switched", changed=now)
+        return self._turn("switched", now)
 
     def rollback(self, now: float) -> "Control":
         """Readers go back to the old generation, which was fed all the time; the new one stays fed too."""
         self._expect("switched", "nothing was switched that could be taken back")
-        assert self.other is not None
-        return self._next(live=self.other, other=self.live, stage="built", changed=now)
+        return self._turn("built", now)
 
     def retire(self, now: float) -> "Control":
         """The generation that is not read is no longer fed."""
@@ -95,6 +95,10 @@ class Control:
         found = content["rebuilding"]
         rebuilding = Rebuilding(**{**found, "positions": tuple(found["positions"])}) if found else None
         return cls(**{**content, "rebuilding": rebuilding})
+
+    def _turn(self, stage: Stage, now: float) -> "Control":
+        assert self.other is not None
+        return self._next(live=self.other, other=self.live, stage=stage, changed=now, turn=self.turn + 1)
 
     def _next(self, **changes: Any) -> "Control":
         return replace(self, revision=self.revision + 1, **changes)
