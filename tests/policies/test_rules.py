@@ -19,6 +19,7 @@ VARIANTS = {
     "sns-fifo": {"road": "sns-fifo"},
     "postgres": {"readModel": "postgres"},
     "split": {"splitRouter": True},
+    "lake": {"lake": True},
 }
 TABLE, BUCKET = "aws:dynamodb/table:Table", "aws:s3/bucket:Bucket"
 Break = Callable[[list[Registered]], None]
