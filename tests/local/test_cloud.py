@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import random
 import shutil
 import socket
 import stat
@@ -228,10 +229,20 @@ def test_faults_on_the_way_lose_nothing(own: Path) -> None:
         assert counts(cloud)["north"] >= 10
 
 
+def free_pair() -> int:
+    """A port that is free, with the one after it, below those that the system hands out to whoever asks for any."""
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with socket.socket() as one, socket.socket() as other, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            other.bind(("127.0.0.1", port + 1))
+            return port
+
+
 def test_ports_are_those_asked_for(own: Path) -> None:
+    port = free_pair()
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+        taken.bind(("127.0.0.1", port))
         with pytest.raises(CloudError, match=f"port {port} is taken: choose another with --port"):
             LaptopCloud(own, port=port).up()
     with LaptopCloud(own, port=port) as cloud:
