@@ -68,6 +68,8 @@ class AnalyticsLakeArgs(TypedDict):
     """The road of a `source` that comes as an output, default "eventbridge"."""
     since: NotRequired[str]
     """The first day that queries can see, default "2020-01-01": nothing older is found."""
+    requests_per_minute: NotRequired[int]
+    """How many questions, and looks at their answers, each tenant may send in a minute, default 300; 429 above that."""
     window_seconds: NotRequired[int]
     """How long records are gathered before they are written, 1 to 300, default 60: fewer and larger files."""
     compaction_schedule: NotRequired[str]
@@ -104,6 +106,7 @@ class AnalyticsLake(pulumi.ComponentResource):
         folder = arguments.text("questions", FOLDER, "a path within the domain's folder", "")
         since = arguments.text("since", DAY, "a day, as 2026-01-31", "2020-01-01")
         window = arguments.integer("window_seconds", 1, 300, 60)
+        per_minute = arguments.integer("requests_per_minute", 1, 60_000, 300)
         schedule = arguments.text("compaction_schedule", SCHEDULE, "rate(...) or cron(...)", "rate(1 hour)")
         megabytes = arguments.integer("most_scanned_megabytes", 10, 1_000_000, 10_000)
         arguments.nested("archive", Archive)
@@ -148,7 +151,7 @@ class AnalyticsLake(pulumi.ComponentResource):
         self.tables = pulumi.Output.from_input(lake)
         tasks: Tasks = {"function_name": "", "invoke_arn": ""}
         if asked:
-            asking = lake_tasks.tasks(scope, source["domain"], lake, folder, args.get("authorizer"))
+            asking = lake_tasks.tasks(scope, source["domain"], lake, folder, args.get("authorizer"), per_minute)
             tasks = {"function_name": asking.name, "invoke_arn": asking.invoke_arn}
         self.tasks = pulumi.Output.from_input(tasks)
         operated_lake: OperatedLake = {

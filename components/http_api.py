@@ -9,10 +9,11 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from . import environment, lake_tasks, permissions, storage
+from . import environment, lake_tasks, permissions
 from .arguments import Arguments
 from .function import Function
 from .handles import Authorizer, Commands, Handle, Queries, Tasks, optional
+from .request_limit import RequestLimit
 from .scope import Operations, Scope, operated
 
 TIMEOUT = 29  # the gateway answers 503 after 30 seconds
@@ -96,7 +97,7 @@ class HttpApi(pulumi.ComponentResource):
             queries,
             [pulumi.Output.from_input(each) for each in args.get("silos") or []],
             args.get("authorizer"),
-            None if anonymous else _Limit(scope, per_minute),
+            None if anonymous else RequestLimit(scope, per_minute),
             inline_seconds,
             memory_mb,
             reserved if args.get("reserved_concurrency") is not None else None,
@@ -117,15 +118,6 @@ class HttpApi(pulumi.ComponentResource):
         self.register_outputs({"url": self.url})
 
 
-class _Limit:
-    """Of each tenant's requests: the table that counts them, and what a router needs for that."""
-
-    def __init__(self, scope: Scope, per_minute: int) -> None:
-        table = storage.table(scope, "limits", storage.LIMIT_KEYS, expires="ttl")
-        self.variables = environment.limits(table.name, per_minute)
-        self.statements = permissions.count_requests(table.arn)
-
-
 @dataclass(frozen=True)
 class _Routers:
     """Makes router functions, each with the rights of what it answers and no more."""
@@ -135,7 +127,7 @@ class _Routers:
     queries: Sequence[Handle]
     silos: Sequence[Handle]
     authorizer: Handle | None
-    limit: _Limit | None
+    limit: RequestLimit | None
     inline_seconds: int
     memory_mb: int
     reserved_concurrency: int | None

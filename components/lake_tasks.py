@@ -6,6 +6,7 @@ import pulumi_aws as aws
 from . import environment, lake_permissions, permissions, storage
 from .function import Function
 from .handles import Handle, Tables
+from .request_limit import RequestLimit
 from .scope import Scope
 
 ROUTES = ("POST /tasks/{name}", "GET /tasks/{id}")
@@ -15,9 +16,13 @@ KEYS = {"p": "S"}
 ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 
-def tasks(scope: Scope, domain: Handle, lake: Tables, folder: str, authorizer: Handle | None) -> Function:
-    """The function, its table, and the rule that tells it of queries that have ended."""
+def tasks(
+    scope: Scope, domain: Handle, lake: Tables, folder: str, authorizer: Handle | None, per_minute: int
+) -> Function:
+    """The function, its table, and the rule that tells it of queries that have ended. `per_minute` is how many requests
+    of a tenant it answers, where tenants are more than anybody's claim."""
     table = storage.table(scope, "tasks", KEYS, expires="ttl")
+    limit = RequestLimit(scope, per_minute) if authorizer is not None else None
     function = Function(
         scope,
         "asking",
@@ -30,10 +35,12 @@ def tasks(scope: Scope, domain: Handle, lake: Tables, folder: str, authorizer: H
             "FOLDSTACK_LAKE_TASKS": table.name,
             "FOLDSTACK_LAKE_QUESTIONS": folder,
             **environment.tenants(authorizer),
+            **(limit.variables if limit else {}),
             **environment.routing("all", anonymous=authorizer is None),
         },
         statements=[
             *permissions.check_membership(authorizer),
+            *(limit.statements if limit else []),
             *lake_permissions.see_queries(lake["workgroup_arn"]),
         ],
         for_tenants=[

@@ -3,6 +3,7 @@
 import json
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,8 +15,11 @@ from typer.testing import CliRunner
 
 from local.cloud import LaptopCloud
 from local.commands import app
+from local.operations.connection import Connection
 from local.tokens import Tokens
 from tests.e2e.conftest import ROOT, Answer, Client, tokens_of
+from tests.e2e.forging import Forger
+from tests.graph.support import shop
 
 PATIENCE_SECONDS = 30
 
@@ -125,6 +129,61 @@ def test_a_task_is_its_callers(lake: LaptopCloud, client: Client, other: Client)
         assert stranger.get(asked.headers["location"]).status == 404
     assert Client(client.url, None).get(asked.headers["location"]).status == 401
     assert client.in_role("viewer").post("/tasks/revenue-per-day", {}).status == 202
+
+
+TASKS = {
+    "POST /tasks/{name}": lambda id: ("POST", "/tasks/revenue-per-day" if id else "/tasks/no-such"),
+    "GET /tasks/{id}": lambda id: ("GET", f"/tasks/{id or uuid.uuid4()}"),
+}
+
+
+def test_every_route_beside_the_routers_is_tried() -> None:
+    """A route of the gateway that is neither the router's nor here fails: it would be asked by no stranger."""
+    routes = shop("local", lake=True).of("aws:apigatewayv2/route:Route")
+    assert {each.inputs["routeKey"] for each in routes} == {"$default", *TASKS}
+    assert {each.inputs["authorizationType"] for each in routes} == {"JWT"}
+
+
+@pytest.mark.parametrize("route", TASKS)
+def test_strangers_are_refused_whether_a_task_is_there_or_not(
+    lake: LaptopCloud, client: Client, users: Tokens, route: str
+) -> None:
+    there = client.post("/tasks/revenue-per-day", {}).headers["location"].rpartition("/")[2]
+    forger = Forger(lake, users.of(client.tenant, "admin", "admin"))
+    for kind, forge in forger.all().items():
+        said = []
+        for id in (there, None):
+            method, path = TASKS[route](id)
+            token = forge()
+            headers = {"authorization": f"Bearer {token}"} if token else {}
+            answer = Client(client.url, None).send(method, path, {} if method == "POST" else None, headers)
+            said.append((answer.status, answer.raw))
+        assert said[0][0] in (401, 403), (kind, said)
+        assert said[0] == said[1], kind
+
+
+@pytest.mark.parametrize("route", TASKS)
+def test_whoever_is_suspended_asks_nothing(lake: LaptopCloud, client: Client, users: Tokens, route: str) -> None:
+    client.authorization()
+    members = Connection(ROOT, None, lake.home).members
+    members.set_tenant(client.tenant, "suspended")
+    method, path = TASKS[route](None)
+    answer = client.send(method, path, {} if method == "POST" else None)
+    assert (answer.status, answer.json["code"]) == (403, "tenant-suspended")
+
+
+def test_questions_are_limited_for_each_tenant(lake: LaptopCloud, client: Client, other: Client) -> None:
+    members = Connection(ROOT, None, lake.home).members
+    members.add_tenant(client.tenant)
+    members.set_limit(client.tenant, 3)
+    client.authorization()
+    answers = [client.get(f"/tasks/{uuid.uuid4()}").status for _ in range(60)]
+    assert Counter(answers)[404] <= 2 * (3 + 1), "at most the limit and what a sandbox lets through, in two minutes"
+    refused = client.get(f"/tasks/{uuid.uuid4()}")
+    while refused.status != 429:  # a minute of the clock has begun
+        refused = client.get(f"/tasks/{uuid.uuid4()}")
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert other.get(f"/tasks/{uuid.uuid4()}").status == 404
 
 
 def test_a_key_makes_one_task(client: Client) -> None:

@@ -128,7 +128,7 @@ def test_a_tenants_session_has_its_own_prefix_alone():
         assert statement["Condition"]["Null"]["aws:PrincipalTag/tenant"] == "false"
         assert statement["Resource"] != "*"
     ours = {each["Sid"] for each in statements_of(graph, role_of(graph, named(graph, "asking")))}
-    assert ours == {"ActForTenants", "CheckMembership", "SeeQueries", "Trace", "WriteLogs"}
+    assert ours == {"ActForTenants", "CheckMembership", "CountRequests", "SeeQueries", "Trace", "WriteLogs"}
 
 
 def test_who_may_do_what_with_files():

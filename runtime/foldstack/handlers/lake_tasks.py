@@ -31,7 +31,9 @@ _NAMES = uuid.UUID("1f0c9f7e-3d4b-4b6e-9d5a-6f2c8e7a1b30")
 log = Logger()
 environment = Environment.read()
 service = domain.load(environment.domain)
-door = Door(service.api, environment.anonymous, composition.standings(environment))
+door = Door(
+    service.api, environment.anonymous, composition.standings(environment), composition.request_limit(environment)
+)
 asked = questions(Path(os.environ["LAMBDA_TASK_ROOT"]) / environment.lake_questions)
 tasks = Tasks(
     Place(environment.lake_workgroup, environment.lake_database, environment.lake_bucket, environment.lake_tasks),

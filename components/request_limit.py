@@ -1,0 +1,16 @@
+"""How many requests a tenant may make in a minute: the table that counts them, and what a function needs for that."""
+
+import pulumi
+
+from . import environment, permissions, storage
+from .scope import Scope
+
+
+class RequestLimit:
+    """Of each tenant's requests to one function, or to several that share it."""
+
+    def __init__(self, scope: Scope, per_minute: int) -> None:
+        table = storage.table(scope, "limits", storage.LIMIT_KEYS, expires="ttl")
+        self.table: pulumi.Output[str] = table.name
+        self.variables = environment.limits(table.name, per_minute)
+        self.statements = permissions.count_requests(table.arn)
