@@ -4,7 +4,7 @@ BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS ?= true
 
-.PHONY: demo test test-all check bench install clean
+.PHONY: demo test test-all check bench reference install clean
 
 demo:        ## the whole service on this machine, and purchases through it; ROAD= and READ_MODEL= as in the README
 	@$(PYTHON) bootstrap.py run
@@ -34,6 +34,12 @@ bench:       ## each number against its peer, in the same run
 	$(BIN)/python -m benchmarks consumers $(ARGS)
 	$(BIN)/python -m benchmarks lake $(ARGS)
 	$(BIN)/python -m benchmarks latency $(ARGS)
+
+reference:   ## docs/reference.md, docs/architecture.svg, contracts/: what is made from the code
+	@$(PYTHON) bootstrap.py
+	$(BIN)/python -m tests.explain.reference
+	$(BIN)/foldstack graph docs/architecture.svg
+	$(BIN)/foldstack contracts --write
 
 install:     ## only the environment
 	@$(PYTHON) bootstrap.py

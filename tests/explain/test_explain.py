@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from local.commands import app
 from local.explain.picture import SHOWN, svg
 from local.explain.rights import FUNCTION, rights
+from tests.explain.reference import OUT, made
 from tests.graph.support import ROOT, shop
 from tests.graph.test_privileges import FOR_TENANTS, GRANTS
 
@@ -77,3 +78,10 @@ def test_the_picture_of_the_readme_is_the_programs():
     assert (ROOT / "docs" / "architecture.svg").read_text() == svg(shop("dev").resources), (
         "run: foldstack graph docs/architecture.svg"
     )
+
+
+def test_the_reference_is_what_the_components_say():
+    assert OUT.read_text() == made(), "run: make reference"
+    for name in ("AnalyticsLake", "EventSourcedService", "HttpApi", "ProjectionPipeline", "SqlStore", "TenantAuth"):
+        assert f"## {name}\n" in made()
+    assert "| optional;  |" not in made(), "everything is described"
