@@ -6,6 +6,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+
+# Python 3.11 has filters from 3.11.4 on; git's own archives need none.
+_FILTERED: dict[str, Any] = {"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}
 
 
 class RevisionError(Exception):
@@ -23,7 +28,7 @@ def checked_out(program: Path, ref: str) -> Iterator[Path]:
         _git(top, "archive", "--format=tar", f"--output={archive}", commit)
         tree = Path(folder) / "tree"
         with tarfile.open(archive) as packed:
-            packed.extractall(tree, filter="tar")
+            packed.extractall(tree, **_FILTERED)
         there = tree / program.relative_to(top)
         if not (there / "Pulumi.yaml").is_file():
             raise RevisionError(f"{ref} has no {program.relative_to(top) / 'Pulumi.yaml'}: the program is younger")
