@@ -1,10 +1,12 @@
 """Random instances of pydantic models, by their fields: enough for the commands and events of a domain."""
 
 import types
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from uuid import UUID
 
 from hypothesis import assume
 from hypothesis import strategies as st
@@ -57,6 +59,10 @@ def _of(annotation: Any, field: FieldInfo | None = None) -> st.SearchStrategy[An
         return _text(field)
     if annotation in _PLAIN:
         return _PLAIN[annotation]
+    if annotation is Any:
+        return st.sampled_from([None, 1, "x", [1], {"a": 1}])
+    if annotation in (UUID, bytes, time, timedelta) or (isinstance(annotation, type) and issubclass(annotation, Enum)):
+        return st.from_type(annotation)
     raise TypeError(f"no samples of {annotation}: say here how to make some")
 
 

@@ -1,6 +1,7 @@
 """Handlers that the function host's suites call, and what tells how far one has come."""
 
 import os
+import select
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,10 +33,13 @@ class Gate:
         Path(self.event["go"]).write_text("")
 
 
-def gone(pid: int) -> bool:
+def gone(pid: int, seconds: float = 10) -> bool:
+    """Whether a process that was killed has ended: a signal is on its way for a moment."""
     try:
-        os.kill(pid, 0)
+        process = os.pidfd_open(pid)
     except ProcessLookupError:
         return True
-    # A killed process whose parent has not waited for it yet is gone as well.
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    try:
+        return bool(select.select([process], [], [], seconds)[0])
+    finally:
+        os.close(process)
