@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from .types import Exact, Json, ListOf, MapOf, Plain, Struct, Type
+from .types import Exact, Json, ListOf, MapOf, Plain, Sealed, Struct, Type
 
 WRONG = (pa.ArrowException, ValueError, TypeError, OverflowError, KeyError)
 """What a value that does not fit its type raises, in Arrow and in Python (text that is no Unicode)."""
@@ -40,7 +40,7 @@ def _made(type_: Type, scalars: dict[str, pa.DataType], exact: Callable[[Exact],
             return scalars[name]
         case Exact():
             return exact(type_)
-        case Json():
+        case Json() | Sealed():
             return pa.string()
         case ListOf(item):
             return pa.list_(_made(item, scalars, exact))

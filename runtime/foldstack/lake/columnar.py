@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
-from pydantic_core import to_json
 
 from ..kernel.errors import described
 from .arrow_types import WRONG, arrow, cast, fits, wire
+from .personal import is_personal, reading_of
 from .strictness import check_of, plain_names
 from .tables import LakeTable
-from .types import Json
+from .texts import of_fields, texts_of
+from .types import Column
 
 COMPRESSION, LEVEL = "zstd", 1
 """Half of Snappy's bytes for a little more time; higher levels take only more time: `python -m benchmarks lake`."""
@@ -41,8 +42,10 @@ class Columnar:
         self._payload = table.payload
         self._wire = pa.struct([(column.field, wire(column.type)) for column in self._payload])
         self._fields = frozenset(column.field for column in self._payload)
-        self._json = [column.field for column in self._payload if isinstance(column.type, Json)]
+        self._texts = {column.field: change for column in self._payload if (change := texts_of(column.type))}
+        self._with_texts = of_fields(list(self._texts.items()))
         model = table.model
+        self._reading = reading_of(is_personal(model))
         self._required = frozenset(
             name for name, field in (model.model_fields.items() if model else ()) if field.is_required()
         )
@@ -74,8 +77,8 @@ class Columnar:
             array = pa.array(values, _SHARED.get(column.athena) or wire(column.type))
             arrays.append(cast(array, column.type))
         if self._payload:
-            if self._json:
-                rows = [row and self._with_json(row) for row in rows]
+            if self._with_texts:
+                rows = [self._with_texts(row) for row in rows]
             fields = pa.array(rows, self._wire).flatten()
             arrays += [cast(array, column.type) for column, array in zip(self._payload, fields, strict=True)]
         return pa.Table.from_arrays(arrays, schema=self.schema)
@@ -126,8 +129,8 @@ class Columnar:
             try:
                 row = rows[place]
                 if self.table.model is not None and row is not None:
-                    model = self.table.model.__pydantic_validator__.validate_python(row)
-                    rows[place] = model.model_dump(mode="json", round_trip=True)
+                    model = self.table.model.__pydantic_validator__.validate_python(row, context=self._reading)
+                    rows[place] = model.model_dump(mode="json", round_trip=True, context=self._reading)
                 self._some(columns, rows, [place])
             except ValidationError as error:
                 misfits.append(Misfit(place, described(error)))
@@ -142,12 +145,16 @@ class Columnar:
         wrong = [
             f"{name} does not fit {column.athena}{_HINTS.get(column.athena.split('(')[0], '')}"
             for name, (column, value) in given.items()
-            if not fits(value, column.type)
+            if not self._fits(value, column)
         ]
-        return f"{self.table.name}: {'; '.join(wrong)}"
+        return f"{self.table.name}: {'; '.join(wrong) or 'its model raised an error of its own'}"
 
-    def _with_json(self, row: Data) -> Data:
-        return {**row, **{name: json_text(row[name]) for name in self._json if row.get(name) is not None}}
+    def _fits(self, value: Any, column: Column) -> bool:
+        change = self._texts.get(column.field)
+        try:
+            return fits(change(value) if change else value, column.type)
+        except WRONG:
+            return False
 
 
 _HINTS = {
@@ -174,7 +181,3 @@ def parquet(table: pa.Table) -> bytes:
 def read(content: bytes) -> pa.Table:
     """What `parquet` wrote, with the types that it had."""
     return pq.ParquetFile(pa.BufferReader(content)).read()
-
-
-def json_text(data: Any) -> str:
-    return to_json(data).decode()

@@ -14,6 +14,7 @@
 | dict[str, X]                                  | map                   | map<string,X>                     |
 | a model                                       | struct                | struct<field:X,...>               |
 | `Field(json_schema_extra={"lake": "json"})`   | text: its JSON        | string                            |
+| any that is `Personal`                        | text: ciphertext      | string                            |
 
 Every column may be null: a field that a later schema adds is null in files written before.
 """
@@ -30,8 +31,10 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import AnyUrl, BaseModel
 from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
 
 from ..kernel.errors import DefinitionError
+from .personal import personal_names
 
 MOST_DIGITS = 38
 DIGITS, DECIMALS = 38, 9
@@ -72,6 +75,14 @@ class Json:
 
 
 @dataclass(frozen=True)
+class Sealed:
+    """What is personal, as `personal.column_text` shows it. `default` is the field's, as JSON has it."""
+
+    default: str | None = None
+    athena: str = "string"
+
+
+@dataclass(frozen=True)
 class ListOf:
     item: "Type"
 
@@ -100,7 +111,7 @@ class Struct:
         return f"struct<{','.join(f'{name}:{type.athena}' for name, type in self.fields)}>"
 
 
-Type = Plain | Exact | Json | ListOf | MapOf | Struct
+Type = Plain | Exact | Json | Sealed | ListOf | MapOf | Struct
 
 
 @dataclass(frozen=True)
@@ -138,12 +149,18 @@ def _fields(model: type[BaseModel], path: str, above: tuple[type, ...]) -> Itera
         raise DefinitionError(f"{path}: {model.__name__} holds itself, and a column has an end: {_JSON_FIELD}")
     if not model.__pydantic_complete__:
         model.model_rebuild()
+    personal = personal_names(model)
     for name, field in model.model_fields.items():
         if not _NAME(name):
             raise DefinitionError(
                 f"{path}.{name}: Athena knows names in a-z, 0-9 and _ only, and Customer and customer as one; rename it"
             )
-        yield name, _of_field(field, f"{path}.{name}", (*above, model))
+        yield name, _sealed(field) if name in personal else _of_field(field, f"{path}.{name}", (*above, model))
+
+
+def _sealed(field: FieldInfo) -> Sealed:
+    default = None if field.is_required() else to_jsonable_python(field.get_default())
+    return Sealed(default if isinstance(default, str) else None)
 
 
 def _of_field(field: FieldInfo, path: str, above: tuple[type, ...]) -> Type:

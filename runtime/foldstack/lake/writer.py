@@ -19,6 +19,7 @@ from ..kernel.service import Service
 from ..kernel.upcasting import StoredEvent
 from .columnar import Columnar, Data, parquet
 from .entities import EntityChange, Unusable
+from .personal import reading_of
 from .tables import LakeTable
 
 Put = Callable[[str, bytes], None]
@@ -120,7 +121,11 @@ class LakeWriter:
             aggregate = self._aggregates.get(envelope.stream.category)
             if aggregate is None:
                 raise UndecodableEvent(f"{event.type}: no aggregate here is called {envelope.stream.category}")
-            made = aggregate.upcasters.decode(event)
+            reading = reading_of(aggregate.personal)
+            made = [
+                (model.type_name, model.model_dump(mode="json", round_trip=True, context=reading))
+                for model in aggregate.upcasters.decode(event, reading)
+            ]
         except Exception as error:  # noqa: BLE001 (an upcaster's own fault is poison: the others are to be stored)
             reason = (
                 str(error) if isinstance(error, UndecodableEvent) else f"its upcaster raised {type(error).__name__}"
@@ -128,10 +133,9 @@ class LakeWriter:
             pointer = {"tenant": str(envelope.tenant), "stream": envelope.stream.path, "version": event.version}
             batch.parked.append(Unusable({"table": "events of each type", **pointer}, reason))
             return
-        for part, model in enumerate(made):
-            columnar = self._events.get(model.type_name)
+        for part, (name, data) in enumerate(made):
+            columnar = self._events.get(name)
             if columnar is not None:
-                data = model.model_dump(mode="json", round_trip=True)
                 batch.group(columnar, envelope.tenant, envelope.time[:10]).add(shared, data, part)
 
     def _add_change(self, batch: "_Batch", change: EntityChange) -> None:
