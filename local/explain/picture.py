@@ -78,7 +78,7 @@ def _rank(graph: Mapping[str, Registered], inside: list[Registered]) -> int:
 
 def _edges(graph: Mapping[str, Registered], boxes: Mapping[str, _Box]) -> Iterable[tuple[str, str, bool]]:
     """From, to, and whether it is data that is only read."""
-    names = {each.each.name: urn for urn, each in boxes.items()}
+    names = {each.each.name: urn for urn, each in sorted(boxes.items())}
     for urn, box in boxes.items():
         if box.each.type != "aws:lambda/function:Function":
             continue

@@ -31,7 +31,7 @@ def rights(function: Registered, graph: Mapping[str, Registered]) -> list[Right]
     return [
         right
         for roles, for_tenant in ((own, False), (tenants, True))
-        for policy in graph.values()
+        for policy in sorted(graph.values(), key=lambda each: each.name)
         if policy.type == POLICY and set(policy.property_dependencies.get("role", ())) & {role.urn for role in roles}
         for right in _of_policy(policy, graph, for_tenant)
     ]

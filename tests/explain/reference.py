@@ -51,7 +51,7 @@ def _made_of(token: str, graph: list[Any]) -> str:
     counted = ", ".join(f"{n} {kind}" if n > 1 else kind for kind, n in sorted(kinds.items()))
     lines = [f"It registers {counted}.", ""]
     by_urn = {each.urn: each for each in graph}
-    for each in inside:
+    for each in sorted(inside, key=lambda each: each.name):  # they register when they are ready
         if each.type == FUNCTION:
             told = {right.why: right for right in rights(each, by_urn)}
             may = "; ".join(
