@@ -43,7 +43,7 @@ def _roles(function: Registered, key: str, graph: Mapping[str, Registered]) -> l
 
 def _of_policy(policy: Registered, graph: Mapping[str, Registered], for_tenant: bool) -> list[Right]:
     owners: dict[str, Registered] = {}
-    for each in graph.values():
+    for each in sorted(graph.values(), key=lambda each: (len(each.name), each.name)):
         if each.custom and each.id:
             owners.setdefault(each.id, each)  # a bucket, and not its policy, which goes by the same id
     found = []
