@@ -1,7 +1,5 @@
 """How many requests a tenant may make in a minute: the table that counts them, and what a function needs for that."""
 
-import pulumi
-
 from . import environment, permissions, storage
 from .scope import Scope
 
@@ -11,6 +9,5 @@ class RequestLimit:
 
     def __init__(self, scope: Scope, per_minute: int) -> None:
         table = storage.table(scope, "limits", storage.LIMIT_KEYS, expires="ttl")
-        self.table: pulumi.Output[str] = table.name
         self.variables = environment.limits(table.name, per_minute)
         self.statements = permissions.count_requests(table.arn)

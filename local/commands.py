@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -25,7 +25,7 @@ from .home_data import KEPT, holds_data, lock, remove_data
 from .new import new
 from .operations import erasing, events, lake, projections, restore, sagas, tenants
 from .operations.connection import Connection
-from .operations.terminal import told
+from .operations.terminal import fail, told
 from .preview.command import contracts, identities, preview
 from .private_files import HOME, private_directory, private_log
 from .running import Running
@@ -79,21 +79,21 @@ def up(
     try:
         read_stack_files(program, stack)
     except StackFileError as error:
-        _fail(str(error))
+        fail(str(error))
     home = _home(program)
     running = Running.read(home)
     if running is not None and running.killed:
         _clear(home, running)
         running = None
     if running is not None and not detach:
-        _fail(
+        fail(
             f"a laptop cloud runs here already (pid {running.supervisor.pid}): "
             "`foldstack local up --detach` deploys to it anew, `foldstack local down` stops it"
         )
     if running is not None and running.stack != stack:
-        _fail(f"stack {running.stack!r} runs here: `foldstack local down` first, or say --stack {running.stack}")
+        fail(f"stack {running.stack!r} runs here: `foldstack local down` first, or say --stack {running.stack}")
     if running is not None and port is not None:
-        _fail("the ports of a running cloud stay as they are: leave --port out, or `foldstack local down` first")
+        fail("the ports of a running cloud stay as they are: leave --port out, or `foldstack local down` first")
     request = {"replace_data": replace_data, "config": _values(config)}
     if detach:
         _deploy_detached(home, running, program, stack, port, request)
@@ -107,13 +107,13 @@ def status(program: Program = Path(), as_json: Annotated[bool, typer.Option("--j
     try:
         content = _control(_home(program)).status()
     except ControlError as error:
-        _fail(str(error))
+        fail(str(error))
     if as_json:
         print(json.dumps(content, indent=2))
     else:
         show_status(_console, content)
     if problem := ended(content):
-        _fail(problem)
+        fail(problem)
 
 
 @local.command()
@@ -131,11 +131,11 @@ def logs(
     try:
         files = find()
         if not files and not follow:
-            _fail("there are no logs: a function has one from its first call on")
+            fail("there are no logs: a function has one from its first call on")
         for file, line in log_files.follow(find) if follow else log_files.lines(files):
             print(line if function else f"{file.stem} | {line}", flush=follow)
     except log_files.NoLogError as error:
-        _fail(str(error))
+        fail(str(error))
     except KeyboardInterrupt:
         return
 
@@ -167,7 +167,7 @@ def down(
     elif (home / KEPT).is_file():
         _console.print("stopped; its data is kept")
     else:
-        _fail("stopped; its data is lost: the emulator had ended before")
+        fail("stopped; its data is lost: the emulator had ended before")
 
 
 @local.command()
@@ -198,11 +198,11 @@ def demo(
     try:
         run_demo(program.resolve(), stack, _console, config=values, keep=keep)
     except DemoFailed as error:
-        _fail(str(error))
+        fail(str(error))
     except KeyboardInterrupt:
-        _fail("interrupted; everything is stopped")
+        fail("interrupted; everything is stopped")
     except Exception as error:  # noqa: BLE001 - shown to the person who asked
-        _fail(explain(error, program.resolve()))
+        fail(explain(error, program.resolve()))
 
 
 def _run_here(program: Path, stack: str, port: int | None, keep_data: bool, request: dict[str, Any]) -> None:
@@ -227,7 +227,7 @@ def _run_here(program: Path, stack: str, port: int | None, keep_data: bool, requ
         except KeyboardInterrupt:
             failed.append("interrupted; everything is stopped")
     if failed:
-        _fail(failed[0])
+        fail(failed[0])
 
 
 def _deploy_detached(
@@ -245,9 +245,9 @@ def _deploy_detached(
     if last.get("event") == "ready":
         _ready(display, last)
     elif last.get("event") == "error":
-        _fail(last["message"])
+        fail(last["message"])
     else:
-        _fail(f"the cloud ended before it was ready; see {home / 'supervisor.log'}")
+        fail(f"the cloud ended before it was ready; see {home / 'supervisor.log'}")
 
 
 def _start_supervisor(
@@ -286,9 +286,9 @@ def _ready(display: DeployDisplay, event: dict[str, Any]) -> None:
 def _control(home: Path) -> Control:
     running = Running.read(home)
     if running is None:
-        _fail("no laptop cloud runs here: `foldstack local up` starts one")
+        fail("no laptop cloud runs here: `foldstack local up` starts one")
     if running.killed:
-        _fail(
+        fail(
             f"the cloud that ran here (pid {running.supervisor.pid}) was killed, and its data is lost: "
             "`foldstack local up` starts another, `foldstack local down` clears away what is left"
         )
@@ -314,7 +314,7 @@ def _remove_leftovers(home: Path, keep_data: bool) -> None:
 def _remove(home: Path) -> None:
     held = lock(home)
     if held is None:
-        _fail("a laptop cloud starts or ends here at this moment: try again when it has")
+        fail("a laptop cloud starts or ends here at this moment: try again when it has")
     with held:
         remove_data(home)
 
@@ -325,15 +325,10 @@ def _values(config: list[str] | None) -> dict[str, str]:
     for each in config or ():
         key, equals, value = each.partition("=")
         if not key or not equals:
-            _fail(f"--config {each!r} is not KEY=VALUE: write --config road=kinesis, for instance")
+            fail(f"--config {each!r} is not KEY=VALUE: write --config road=kinesis, for instance")
         values[key] = value
     return values
 
 
 def _home(program: Path) -> Path:
     return program.resolve() / HOME
-
-
-def _fail(message: str) -> NoReturn:
-    _errors.print(f"[red]error:[/red] {escape(message)}")
-    raise typer.Exit(1)

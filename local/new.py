@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
+
+from .operations.terminal import fail
 
 TEMPLATE = Path(__file__).resolve().parent / "templates" / "bank"
 _NAME = re.compile(r"[a-z][a-z0-9]{1,19}")
@@ -28,8 +28,7 @@ def new(
     try:
         made = scaffold(name, Path.cwd())
     except NameRefused as refused:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error:[/red] {escape(str(refused))}")
-        raise typer.Exit(1) from None
+        fail(str(refused))
     print(f"{made.name}/ is made. What next:\n\n  cd {made.name}\n  make test\n  make demo\n")
 
 

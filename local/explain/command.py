@@ -1,28 +1,23 @@
 """`foldstack explain` and `foldstack graph`."""
 
-import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
 from ..errors import explain as told
 from ..graph import Registered
+from ..operations.terminal import Program, console, fail
 from ..program import deploy
 from ..stack_files import read_stack_files
 from . import prices
 from .picture import svg
 from .rights import FUNCTION, rights
 
-_WIDE = 200
-"""Where nobody sets a width, lines are not folded as for a terminal that is not there."""
-
 Stack = Annotated[str, typer.Option(help="Which Pulumi.<stack>.yaml to read.")]
-Program = Annotated[Path, typer.Option("--program", help="The directory of a Pulumi.yaml.", show_default="here")]
 
 
 def explain(
@@ -34,19 +29,17 @@ def explain(
 ) -> None:
     """Show what a program makes, what each function may do and why, and what it costs."""
     resources = _resources(program, stack)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
     if resource is None:
-        console.print(_tree(resources))
-        console.print(_costs(resources))
+        console().print(_tree(resources), _costs(resources))
         return
     found = [each for each in resources if each.name == resource]
     if not found:
         near = sorted({each.name for each in resources if resource in each.name}) or sorted(
             {each.name for each in resources if not each.custom}
         )
-        _fail(f"there is no {resource!r} in stack {stack}; there are {', '.join(near)}")
+        fail(f"there is no {resource!r} in stack {stack}; there are {', '.join(near)}")
     for each in found:
-        console.print(_about(each, resources))
+        console().print(_about(each, resources))
 
 
 def graph(
@@ -63,7 +56,7 @@ def _resources(program: Path, stack: str) -> list[Registered]:
     try:
         return deploy(read_stack_files(program, stack, encrypted=True)).resources
     except Exception as error:  # noqa: BLE001 - shown to the person who asked
-        _fail(told(error, program.resolve()))
+        fail(told(error, program.resolve()))
 
 
 def _tree(resources: list[Registered]) -> Tree:
@@ -126,7 +119,7 @@ def _idle(each: Registered) -> float:
     try:
         return prices.idle(each)
     except prices.UnknownPrice as unknown:
-        _fail(str(unknown))
+        fail(str(unknown))
 
 
 def _kind(each: Registered) -> str:
@@ -135,8 +128,3 @@ def _kind(each: Registered) -> str:
 
 def _dollars(amount: float) -> str:
     return f"{amount:.2f} $ a month" if amount else "nothing"
-
-
-def _fail(message: str) -> NoReturn:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error:[/red] {escape(message)}")
-    raise typer.Exit(1)

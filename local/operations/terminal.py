@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -42,7 +42,8 @@ def told() -> Iterator[None]:
         fail(f"AWS: {error}")
 
 
-def fail(message: str) -> None:
+def fail(message: str) -> NoReturn:
+    """Ends the command with 1, and says why."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error:[/red] {escape(message)}")
     raise typer.Exit(1)
 

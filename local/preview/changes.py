@@ -14,7 +14,8 @@ from .values import ABSENT, Difference, differences
 Kind = Literal["create", "change", "replace", "delete"]
 
 UNKNOWN = "<known when it is made>"
-_GUARDS = ("deletionProtection", "pointInTimeRecovery", "versioningConfiguration", "objectLock", "kmsDeletionWindow")
+_GUARDS = ("deletionProtection", "pointInTimeRecovery", "versioningConfiguration")
+_VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"
 
 
 @dataclass(frozen=True)
@@ -173,13 +174,16 @@ def _loss(was: Resource, what: str) -> str:
 
 def _weaker(each: Resource, found: list[Difference]) -> str:
     """Guards that fall are a risk before anything is lost."""
-    if not holds_data(each.type):
+    if not holds_data(each.type) and each.type != _VERSIONING:
         return ""
     fallen = [
         difference.path
         for difference in found
         if (difference.path in ("options.protect", "options.retain_on_delete") and difference.new is False)
-        or (difference.path.startswith(_GUARDS) and difference.new in (False, ABSENT, "Suspended", "Disabled"))
+        or (
+            difference.path.startswith(_GUARDS)
+            and difference.new in (False, ABSENT, "INACTIVE", "Suspended", "Disabled")
+        )
     ]
     return f"it holds data, and is guarded less: {', '.join(fallen)}" if fallen else ""
 

@@ -1,18 +1,18 @@
-"""`foldstack preview`: what a change does to a stack, before anybody has credentials."""
+"""`foldstack preview`, `identities` and `contracts`: what a change does, before anybody has credentials."""
 
 import json
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from .. import ledger
 from ..errors import explain
+from ..operations.terminal import Program, fail
 from ..program import deploy
 from ..stack_files import read_stack_files
 from . import contract_files, report
@@ -32,9 +32,7 @@ def preview(
     ] = None,
     stack: Annotated[str, typer.Option(help="Which Pulumi.<stack>.yaml to read.")] = "dev",
     form: Annotated[Format, typer.Option("--format", help="How it is told.")] = "text",
-    program: Annotated[
-        Path, typer.Option("--program", help="The directory of a Pulumi.yaml.", show_default="here")
-    ] = Path(),
+    program: Program = Path(),
 ) -> None:
     """Show what a change of the program does to a stack: created, changed, replaced, deleted, data at risk first.
 
@@ -47,7 +45,7 @@ def preview(
     try:
         found = compared(program, against, to, stack)
     except (RevisionError, EvaluationError) as error:
-        _fail(str(error))
+        fail(str(error))
     if form == "json":
         print(json.dumps(report.document(found), indent=2))
     elif form == "markdown":
@@ -60,9 +58,7 @@ def preview(
 def identities(
     stack: Annotated[str, typer.Option(help="Which Pulumi.<stack>.yaml to read.")] = "dev",
     write: Annotated[bool, typer.Option("--write", help="Add what is new.")] = False,
-    program: Annotated[
-        Path, typer.Option("--program", help="The directory of a Pulumi.yaml.", show_default="here")
-    ] = Path(),
+    program: Program = Path(),
 ) -> None:
     """Compare what holds data with the stack's ledger, identities.STACK.txt: nothing may go without an alias."""
     try:
@@ -73,16 +69,14 @@ def identities(
             ledger.write(resources, book)
         ledger.check(resources, book)
     except Exception as error:  # noqa: BLE001 - shown to the person who asked
-        _fail(explain(error, program.resolve()))
+        fail(explain(error, program.resolve()))
     print(f"{book.name}: {len(ledger.identities(resources))} resources hold data, and all are known")
 
 
 def contracts(
     write: Annotated[bool, typer.Option("--write", help="Write them; without it they are compared.")] = False,
     stack: Annotated[str, typer.Option(help="Which Pulumi.<stack>.yaml to read.")] = "dev",
-    program: Annotated[
-        Path, typer.Option("--program", help="The directory of a Pulumi.yaml.", show_default="here")
-    ] = Path(),
+    program: Program = Path(),
 ) -> None:
     """The schemas of commands and events, AsyncAPI and OpenAPI, in contracts/: what other teams build on."""
     try:
@@ -92,7 +86,7 @@ def contracts(
             contract_files.write(files.main, made)
         contract_files.check(files.main, made)
     except Exception as error:  # noqa: BLE001 - shown to the person who asked
-        _fail(explain(error, program.resolve()))
+        fail(explain(error, program.resolve()))
     print(f"{CONTRACTS}/: {', '.join(made)}")
 
 
@@ -106,10 +100,5 @@ def compared(program: Path, against: str, to: str | None, stack: str) -> Changes
             against: opened.enter_context(checked_out(program, against)),
             to or "work in progress": opened.enter_context(checked_out(program, to)) if to else program,
         }
-        old, new = both.map(lambda each: take(each[1], stack, {}, key, each[0]), folders.items())
+        old, new = both.map(lambda each: take(each[1], stack, key, each[0]), folders.items())
     return changes(old, new)
-
-
-def _fail(message: str) -> NoReturn:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error:[/red] {escape(message)}")
-    raise typer.Exit(1)

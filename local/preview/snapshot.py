@@ -58,7 +58,7 @@ class EvaluationError(Exception):
     """The program of a revision raised; the message is its own."""
 
 
-def take(directory: Path, stack: str, config: Mapping[str, str], key: bytes, revision: str) -> Snapshot:
+def take(directory: Path, stack: str, key: bytes, revision: str) -> Snapshot:
     """Run the program of `directory` in another process, with its own components, and return what it registers.
 
     Raises EvaluationError with the program's own words.
@@ -67,7 +67,7 @@ def take(directory: Path, stack: str, config: Mapping[str, str], key: bytes, rev
     installed = above.name == "foldstack"
     module = __name__ if installed else "local.preview.snapshot"  # leaves `foldstack` to be what the revision has
     paths = [*([] if installed else [str(above)]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    request = {"directory": str(directory), "stack": stack, "config": dict(config), "key": key.hex()}
+    request = {"directory": str(directory), "stack": stack, "key": key.hex()}
     done = subprocess.run(
         [sys.executable, "-P", "-c", f"from {module} import main; main()"],
         input=json.dumps(request),
@@ -96,7 +96,7 @@ def main() -> None:
     # A repository that has the components in it is its own revision of them.
     sys.path[:0] = [str(directory), str(directory / "runtime")]
     try:
-        files = read_stack_files(directory, request["stack"], overrides=request["config"], encrypted=True)
+        files = read_stack_files(directory, request["stack"], encrypted=True)
         taken = of(deploy(files), files.directory, bytes.fromhex(request["key"]))
     except Exception as error:  # noqa: BLE001 - shown to the person who asked
         sys.exit(explain(error, directory))

@@ -11,6 +11,7 @@ from local.preview.snapshot import Snapshot, take
 
 KEY = bytes(32)
 PROGRAM = Path(__file__).parent / "program"
+DOMAIN = PROGRAM.parents[1] / "e2e" / "programs" / "days" / "books"
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -22,6 +23,7 @@ def repository(folder: Path) -> Path:
     """A repository with one commit, its program in a folder of it."""
     program = folder / "stacks" / "books"
     shutil.copytree(PROGRAM, program, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(DOMAIN, program / "books", ignore=shutil.ignore_patterns("__pycache__"))
     git(folder, "init", "-q")
     git(folder, "add", ".")
     git(folder, "commit", "-qm", "As it is")
@@ -33,7 +35,7 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     """The program as it is, taken once."""
     program = repository(tmp_path_factory.mktemp("committed"))
     with checked_out(program, "HEAD") as folder:
-        return take(folder, "dev", {}, KEY, "HEAD")
+        return take(folder, "dev", KEY, "HEAD")
 
 
 @pytest.fixture
@@ -51,6 +53,6 @@ def edited(program: Path, committed: Snapshot) -> Callable[..., Changes]:
             assert text.count(old) == 1, old
             text = text.replace(old, new)
         (program / file).write_text(text)
-        return changes(committed, take(program, "dev", {}, KEY, "work in progress"))
+        return changes(committed, take(program, "dev", KEY, "work in progress"))
 
     return edit

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from local.preview import report
 from local.preview.changes import Changes, counts
 from local.preview.revision import checked_out
@@ -30,7 +32,7 @@ def test_the_same_program_in_another_folder_changes_nothing(edited):
 
 def test_the_shop_built_twice_in_two_folders_is_the_same():
     with checked_out(ROOT, "HEAD") as one, checked_out(ROOT, "HEAD") as another:
-        old, new = (take(folder, "dev", {}, KEY, "HEAD") for folder in (one, another))
+        old, new = (take(folder, "dev", KEY, "HEAD") for folder in (one, another))
     assert old == new
     assert len(old.resources) > 100
 
@@ -133,10 +135,17 @@ def test_another_secret_is_told_and_not_shown(edited, program):
     assert "BBBB" not in everything
 
 
-def test_a_guard_that_falls_is_a_risk(edited):
-    found = edited(("deletion_protection_enabled=True", "deletion_protection_enabled=False"))
-    (change,) = found.at_risk
-    assert "guarded less: deletionProtectionEnabled" in change.risk
+@pytest.mark.parametrize(
+    ("old", "new", "guard"),
+    [
+        ("deletion_protection_enabled=True", "deletion_protection_enabled=False", "deletionProtectionEnabled"),
+        ('deletion_protection="ACTIVE"', 'deletion_protection="INACTIVE"', "deletionProtection"),
+        ('"status": "Enabled"', '"status": "Suspended"', "versioningConfiguration.status"),
+    ],
+)
+def test_a_guard_that_falls_is_a_risk(edited, old, new, guard):
+    (change,) = edited((old, new)).at_risk
+    assert change.risk.endswith(f"guarded less: {guard}")
 
 
 def test_an_ignored_change_is_none(edited):

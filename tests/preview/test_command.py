@@ -124,7 +124,7 @@ def test_the_ledger_is_written_and_held(program, edit):
 
     assert identities().exit_code == 1
     written = identities("--write")
-    assert (written.exit_code, written.output) == (0, "identities.dev.txt: 6 resources hold data, and all are known\n")
+    assert (written.exit_code, written.output) == (0, "identities.dev.txt: 8 resources hold data, and all are known\n")
     assert identities().exit_code == 0
     edit('Table(\n    "prices"', 'Table(\n    "costs"')
     refused = identities()

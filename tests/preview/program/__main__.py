@@ -38,5 +38,8 @@ aws.iam.RolePolicy(
         )
     ),
 )
+readings = aws.s3.Bucket("readings")
+aws.s3.BucketVersioning("readings", bucket=readings.bucket, versioning_configuration={"status": "Enabled"})
+users = aws.cognito.UserPool("users", deletion_protection="ACTIVE")
 queue = aws.sqs.Queue("letters", visibility_timeout_seconds=30)
 pulumi.export("prices", prices.name)
