@@ -131,6 +131,16 @@ def test_a_task_is_its_callers(lake: LaptopCloud, client: Client, other: Client)
     assert client.in_role("viewer").post("/tasks/revenue-per-day", {}).status == 202
 
 
+def test_a_question_asks_for_its_permission(lake: LaptopCloud, client: Client) -> None:
+    few, _ = client.product(stock=2, amount="3.30"), client.product(stock=50)
+    lake.wait_idle()
+    for role in ("buyer", "viewer"):
+        refused = client.in_role(role).post("/tasks/low-stock", {})
+        assert (refused.status, refused.json["code"]) == (403, "no-permission"), refused.raw
+    assert answered(client, "low-stock")["rows"] == [[few, "Pen", 2, "3.300000000", "EUR"]]
+    assert answered(client, "low-stock", {"most": 1})["rows"] == []
+
+
 TASKS = {
     "POST /tasks/{name}": lambda id: ("POST", "/tasks/revenue-per-day" if id else "/tasks/no-such"),
     "GET /tasks/{id}": lambda id: ("GET", f"/tasks/{id or uuid.uuid4()}"),
