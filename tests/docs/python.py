@@ -23,24 +23,24 @@ def run(blocks: list[Block], names: Names) -> None:
     """Runs tests that a block defines, too. What it raises comes out as it is, the document and the line in its
     traceback."""
     names = {"__name__": "document", **names}
-    with _bundles_by_name():
-        for block in blocks:
-            before = set(names)
-            source = "\n" * (block.line - 1) + block.text
-            exec(compile(source, block.document, "exec", dont_inherit=True), names)
-            for name in sorted(names.keys() - before):
-                if name.startswith("test_"):
-                    names[name]()
+    for block in blocks:
+        before = set(names)
+        source = "\n" * (block.line - 1) + block.text
+        exec(compile(source, block.document, "exec", dont_inherit=True), names)
+        for name in sorted(names.keys() - before):
+            if name.startswith("test_"):
+                names[name]()
 
 
 def deployed(blocks: list[Block], assumed: Callable[[], Names]) -> Deployment:
     """The graph that blocks of infrastructure register."""
-    return support.deploy(lambda: run(blocks, assumed()), project="shop", stack="dev")
+    with bundles_by_name():
+        return support.deploy(lambda: run(blocks, assumed()), project="shop", stack="dev")
 
 
 @contextmanager
-def _bundles_by_name() -> Iterator[None]:
-    """As the graph's tests have it, and under the name that components are installed under, too."""
+def bundles_by_name() -> Iterator[None]:
+    """Names of zips instead of zips, as the graph's tests have it, under both names of the components."""
     with pytest.MonkeyPatch.context() as patch:
         for bundle in (components.bundle, foldstack.components.bundle):
             patch.setattr(bundle, "layer", lambda target, *_, **__: LAYER_ZIP)

@@ -7,7 +7,7 @@ import pytest
 from tests.docs.assumed import BUILDS_UPON, IN_TESTS
 from tests.docs.blocks import Block, BlockError, documents, read
 from tests.docs.languages import CHECKS
-from tests.docs.python import deployed, run
+from tests.docs.python import bundles_by_name, deployed, run
 from tests.docs.shell import Shell
 from tests.graph.support import ROOT
 
@@ -43,7 +43,8 @@ def test_python_runs(document):
     if document in BUILDS_UPON:
         deployed(blocks, BUILDS_UPON[document])
     elif document in IN_TESTS:
-        run(blocks, IN_TESTS[document]())
+        with bundles_by_name():
+            run(blocks, IN_TESTS[document]())
     else:
         raise BlockError(f"{document} has Python: say in tests/docs/assumed.py what it builds upon")
 

@@ -3,8 +3,10 @@
 One shell runs it from the first block to the last, so that what one sets the next ones have.
 """
 
+import itertools
 import json
 import os
+import runpy
 import shlex
 import subprocess
 import sys
@@ -12,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from local.demo_calls import Calls
+from local.operations.connection import Connection
 from tests.docs.blocks import Block, BlockError, read
 from tests.docs.shell import Shell
 from tests.graph.support import ROOT
@@ -20,6 +25,7 @@ from tests.graph.support import ROOT
 DOCUMENT = "docs/tutorial.md"
 NEEDS_AWS = ("pulumi up", "pulumi stack output")
 """A block with one of these is held against what it calls, and not run: it needs an account and the Pulumi CLI."""
+DOWN = "uv run foldstack local down\n"
 MARK = "=== block "
 
 
@@ -59,7 +65,8 @@ def blocks() -> list[Block]:
 
 @pytest.fixture(scope="module")
 def printed(blocks: list[Block], tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
-    """`uv run` takes this environment as it is: making one more would try uv, and not the tutorial."""
+    """What each block printed. The demo is walked through on the cloud that the commands have started, before the
+    last block ends it. `uv run` takes this environment as it is: to make one more would try uv, not the tutorial."""
     empty = tmp_path_factory.mktemp("tutorial")
     scripts = Path(sys.executable).parent
     environment = {
@@ -69,19 +76,41 @@ def printed(blocks: list[Block], tmp_path_factory: pytest.TempPathFactory) -> di
         "UV_PROJECT_ENVIRONMENT": sys.prefix,
         **{f"GIT_{who}_{what}": "reader@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
     }
-    command = ["bash", "-c", script(blocks)]
+
+    def bash(commands: str, folder: Path) -> str:
+        command = ["bash", "-c", commands]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        return done.stdout
+
+    (last,) = [each for each in blocks if each.text == DOWN]
     try:
-        done = subprocess.run(command, cwd=empty, env=environment, capture_output=True, text=True, check=False)
+        output = bash(script([each for each in blocks if each is not last]), empty)
+        walk_through(empty / "kiosk")
     finally:
-        down = [scripts / "foldstack", "local", "down", "--program", empty / "kiosk"]
-        subprocess.run(down, env=environment, capture_output=True, check=False)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    return said(done.stdout)
+        bash(last.text, empty / "kiosk")
+    return said(output)
+
+
+def walk_through(project: Path) -> None:
+    """The demo that the tutorial writes, with tenants of its own."""
+    connection = Connection(project, None)
+    url = json.loads((project / ".foldstack" / "outputs.json").read_text())["apiUrl"]
+    calls = Calls(url, Console(quiet=True), connection.tokens)
+
+    def settle() -> None:
+        while calls.call("north", "GET", "/products/coffee").json.get("stock") != 1:
+            pass
+
+    try:
+        runpy.run_path(str(project / "kiosk" / "demo.py"))["run"](calls.call, settle)
+    finally:
+        calls.close()
 
 
 @pytest.mark.emulator
 def test_all_of_it_runs_and_answers_what_it_shows(blocks, printed):
-    shown = [(before, each) for before, each in zip(blocks, blocks[1:], strict=False) if each.language == "json"]
+    shown = [(before, each) for before, each in itertools.pairwise(blocks) if each.language == "json"]
     assert len(shown) > 3
     for command, answer in shown:
         last = printed[command.line].strip().splitlines()[-1]
