@@ -127,6 +127,15 @@ def test_what_it_says_of_events_and_of_the_change(printed):
     assert "passed" in "".join(printed.values())
 
 
+def test_what_fails_or_differs_is_seen():
+    failing = [Block("a.md", 1, "sh", "", "false\n"), Block("a.md", 5, "sh", "", "echo on\n")]
+    done = subprocess.run(["bash", "-c", script(failing)], capture_output=True, text=True, check=False)
+    assert (done.returncode, list(said(done.stdout))) == (1, [1])
+    assert like({"id": "x", "units": 1}, {"id": "...", "units": 1})
+    assert not like({"units": 2}, {"units": 1})
+    assert not like({"units": 1, "more": 2}, {"units": 1})
+
+
 def test_what_needs_aws_is_held_against_what_it_calls(blocks):
     left = [each for each in blocks if each.language == "sh" and needs_aws(each)]
     assert [Shell().check(each) for each in left] == [4]
