@@ -26,6 +26,8 @@ DOCUMENT = "docs/tutorial.md"
 NEEDS_AWS = ("pulumi up", "pulumi stack output")
 """A block with one of these is held against what it calls, and not run: it needs an account and the Pulumi CLI."""
 DOWN = "uv run foldstack local down\n"
+PATIENCE = 2000
+"""Requests, until a view has to be there."""
 MARK = "=== block "
 
 
@@ -99,8 +101,8 @@ def walk_through(project: Path) -> None:
     calls = Calls(url, Console(quiet=True), connection.tokens)
 
     def settle() -> None:
-        while calls.call("north", "GET", "/products/coffee").json.get("stock") != 1:
-            pass
+        seen = (calls.call("north", "GET", "/products/coffee").json.get("stock") for _ in range(PATIENCE))
+        assert 1 in seen, "the view does not get there"
 
     try:
         runpy.run_path(str(project / "kiosk" / "demo.py"))["run"](calls.call, settle)
