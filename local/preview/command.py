@@ -78,7 +78,8 @@ def contracts(
     stack: Annotated[str, typer.Option(help="Which Pulumi.<stack>.yaml to read.")] = "dev",
     program: Program = Path(),
 ) -> None:
-    """The schemas of commands and events, AsyncAPI and OpenAPI, in contracts/: what other teams build on."""
+    """The schemas of commands and events, AsyncAPI and OpenAPI, in contracts/: what other teams build on, as the stack
+    offers it."""
     try:
         files = read_stack_files(program, stack, encrypted=True)
         made = contract_files.made(files, deploy(files).resources)

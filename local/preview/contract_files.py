@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ..graph import Registered
 from ..stack_files import StackFiles
 from .snapshot import CONTRACTS
 
 _SERVICE = "foldstack:index:EventSourcedService"
+_LAKE = "foldstack:index:AnalyticsLake"
 
 
 class ContractError(Exception):
@@ -22,13 +24,25 @@ def made(files: StackFiles, resources: Iterable[Registered]) -> dict[str, str]:
         from foldstack.aws.domain import load
         from foldstack.contracts import documents, text
 
+        resources = list(resources)
         entries = dict.fromkeys(each.inputs["domain"]["entry"] for each in resources if each.type == _SERVICE)
-        found = {name: text(each) for entry in entries for name, each in documents(load(entry)).items()}
+        asked = _questions(files.main, resources)
+        found = {
+            name: text(each) for entry in entries for name, each in documents(load(entry), asked.get(entry, ())).items()
+        }
     finally:
         sys.path.remove(str(files.main))
     if not found:
         raise ContractError("the program has no EventSourcedService, and so no contracts")
     return found
+
+
+def _questions(main: Path, resources: Iterable[Registered]) -> dict[str, list[Any]]:
+    """Of each domain, those that a lake of the stack answers."""
+    from foldstack.lake.questions import questions
+
+    lakes = [each.inputs for each in resources if each.type == _LAKE and each.inputs.get("questions")]
+    return {each["domain"]["entry"]: list(questions(main / each["questions"]).values()) for each in lakes}
 
 
 def write(program: Path, made: Mapping[str, str]) -> None:

@@ -15,13 +15,15 @@ from . import openapi
 from .aws.domain import load
 from .kernel.messages import Message
 from .kernel.service import Service
+from .lake.questions import Question
 
 
-def documents(service: Service) -> dict[str, dict[str, Any]]:
-    """File name -> JSON document: `messages`, `asyncapi`, and `openapi` where there are routes."""
+def documents(service: Service, questions: Iterable[Question] = ()) -> dict[str, dict[str, Any]]:
+    """File name -> JSON document: `messages`, `asyncapi`, and `openapi` where there are routes. `questions` are those
+    of the service's lake."""
     found = {"messages": messages(service), "asyncapi": asyncapi(service)}
     if service.api.routes:
-        found["openapi"] = openapi.document(service)
+        found["openapi"] = openapi.document(service, questions)
     return {f"{service.name}.{kind}.json": document for kind, document in found.items()}
 
 

@@ -6,17 +6,20 @@ python -m foldstack.openapi shop:service
 import inspect
 import json
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from . import openapi_tasks
 from .aws.domain import load
 from .kernel.access import Roles
 from .kernel.api import Route
 from .kernel.keys import ID_PATTERN, TENANT_PATTERN
 from .kernel.service import Service
 from .kernel.token import HEADER as TOKEN_HEADER
+from .lake.questions import Question
 
 GATEWAY_STATUSES = {
     "413": "over 10 MB",
@@ -32,15 +35,20 @@ TOKEN_STATUSES = {
 _REF = "#/components/schemas/{model}"
 
 
-def document(service: Service, version: str = "1") -> dict[str, Any]:
-    """Errors that the service makes are problem documents; errors that the gateway makes keep its own body."""
+def document(service: Service, questions: Iterable[Question] = (), version: str = "1") -> dict[str, Any]:
+    """Errors that the service makes are problem documents; errors that the gateway makes keep its own body. `questions`
+    are those of its lake, where it has one."""
     models: list[type[BaseModel]] = []
     paths: dict[str, dict[str, Any]] = {}
     for route in service.api.routes:
         models += [m for m in (route.body, *route.answers.values()) if m is not None]
         paths.setdefault(route.template, {})[route.method.lower()] = _operation(route, service.api.roles)
+    tasks = list(openapi_tasks.routes(questions))
+    for method, path, operation, problems, permission in tasks:
+        paths[path] = {method: _refusing(operation, problems, permission, service.api.roles)}
     _, definitions = models_json_schema([(m, "validation") for m in dict.fromkeys(models)], ref_template=_REF)
-    schemas = {**definitions.get("$defs", {}), "Problem": _PROBLEM, "GatewayError": _GATEWAY}
+    of_tasks = openapi_tasks.SCHEMAS if tasks else {}
+    schemas = {**definitions.get("$defs", {}), **of_tasks, "Problem": _PROBLEM, "GatewayError": _GATEWAY}
     schemes = {"securitySchemes": {"token": _TOKEN}} if service.api.roles else {}
     return {
         "openapi": "3.1.0",
@@ -56,33 +64,35 @@ def _operation(route: Route, roles: Roles | None) -> dict[str, Any]:
         **_description(route),
         "operationId": route.handler.__name__,
         "parameters": [*_parameters(route)],
-        "responses": {
-            **{str(status): _success(status, model, route) for status, model in route.answers.items()},
-            **{str(status): _error("a problem document", "Problem") for status in _problems(route, roles)},
-        },
+        "responses": {str(status): _success(status, model, route) for status, model in route.answers.items()},
     }
-    if roles:
-        operation["responses"]["429"]["headers"] = {"retry-after": {"schema": {"type": "integer"}}}
-        who = f"For the roles {', '.join(roles.having(route.permission))}."
-        operation["description"] = " ".join(filter(None, (operation.get("description"), who)))
-        operation["security"] = [{"token": []}]
-    for status, meaning in {**GATEWAY_STATUSES, **(TOKEN_STATUSES if roles else {})}.items():
-        _add_gateway_error(operation["responses"], status, meaning)
     if route.body:
         schema = {"$ref": _REF.format(model=route.body.__name__)}
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
-    return operation
+    # If-Match is on every command.
+    return _refusing(operation, (*route.problems, *([412] if route.is_command else [])), route.permission, roles)
+
+
+def _refusing(
+    operation: dict[str, Any], problems: Iterable[int], permission: str, roles: Roles | None
+) -> dict[str, Any]:
+    """With what is refused: by the route, by the door, and by the gateway before it."""
+    refused = sorted({*problems, *([401, 403, 429] if roles else [])})
+    responses = {**operation["responses"], **{str(each): _error("a problem document", "Problem") for each in refused}}
+    told: dict[str, Any] = {}
+    if roles:
+        responses["429"]["headers"] = {"retry-after": {"schema": {"type": "integer"}}}
+        who = f"For the roles {', '.join(roles.having(permission))}." if permission else "For whoever asked."
+        told = {"description": " ".join(filter(None, (operation.get("description"), who))), "security": [{"token": []}]}
+    for status, meaning in {**GATEWAY_STATUSES, **(TOKEN_STATUSES if roles else {})}.items():
+        _add_gateway_error(responses, status, meaning)
+    return {**operation, "responses": responses, **told}
 
 
 def _description(route: Route) -> dict[str, str]:
     """What the handler's docstring says after its first paragraph."""
     _, _, rest = (inspect.getdoc(route.handler) or "").partition("\n\n")
     return {"description": " ".join(rest.split())} if rest else {}
-
-
-def _problems(route: Route, roles: Roles | None) -> list[int]:
-    """Those that the route declares, If-Match's on every command, and what the door refuses."""
-    return sorted({*route.problems, *([412] if route.is_command else []), *([401, 403, 429] if roles else [])})
 
 
 def _parameters(route: Route):

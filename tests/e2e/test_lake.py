@@ -10,8 +10,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from botocore.exceptions import ClientError
+from foldstack import openapi_tasks
 from typer.testing import CliRunner
 
 from local.cloud import LaptopCloud
@@ -163,7 +165,9 @@ def test_a_question_asks_for_its_permission(lake: LaptopCloud, client: Client) -
     for role in ("buyer", "viewer"):
         refused = client.in_role(role).post("/tasks/low-stock", {})
         assert (refused.status, refused.json["code"]) == (403, "no-permission"), refused.raw
-    assert answered(client, "low-stock")["rows"] == [[few, "Pen", 2, "3.300000000", "EUR"]]
+    answer = answered(client, "low-stock")
+    assert answer["rows"] == [[few, "Pen", 2, "3.300000000", "EUR"]]
+    jsonschema.validate(answer, {**openapi_tasks.SCHEMAS["TaskAnswer"], "additionalProperties": False})
     assert answered(client, "low-stock", {"most": 1})["rows"] == []
 
 

@@ -8,7 +8,10 @@ from foldstack.contracts import documents
 from typer.testing import CliRunner
 
 from local.commands import app
+from local.preview import contract_files
 from local.preview.contract_changes import contract_changes
+from local.program import deploy
+from local.stack_files import read_stack_files
 from shop.service import service
 from tests.graph.support import ROOT
 from tests.preview.conftest import git
@@ -20,6 +23,16 @@ MESSAGES, ROUTES, ASYNC = "shop.messages.json", "shop.openapi.json", "shop.async
 def test_what_is_committed_is_what_the_models_say():
     committed = {each.name: json.loads(each.read_text()) for each in (ROOT / "contracts").glob("*.json")}
     assert committed == MADE, "run: foldstack contracts --write"
+
+
+def test_a_stack_with_a_lake_offers_its_questions():
+    files = read_stack_files(ROOT, "local", encrypted=True)
+    made = json.loads(contract_files.made(files, deploy(files).resources)[ROUTES])
+    assert made["paths"].keys() - MADE[ROUTES]["paths"].keys() == {
+        "/tasks/low-stock",
+        "/tasks/revenue-per-day",
+        "/tasks/{taskId}",
+    }
 
 
 def test_every_reference_resolves():
