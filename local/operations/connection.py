@@ -56,6 +56,7 @@ class Connection:
             self.environment = Environment(operated["service"]["variables"])
             self._effects: str = operated["service"].get("effects", "")
             self.pipelines = [Pipeline(each) for each in operated["pipelines"]]
+            self.cascades: list[str] = [each["consumer"] for each in operated.get("cascades", ())]
         except (KeyError, TypeError):
             raise OperationRefused(
                 "the outputs have no `operated`: export it in __main__.py as "

@@ -64,7 +64,7 @@ def run(
 
 
 def _check_consumer(connection: Connection, name: str) -> None:
-    there = [EFFECTS, *(pipeline.consumer for pipeline in connection.pipelines)]
+    there = [EFFECTS, *(pipeline.consumer for pipeline in connection.pipelines), *connection.cascades]
     if name not in there:
         raise InvalidValue("--to", f"names one consumer of {', '.join(there)}; got {name!r}")
 
