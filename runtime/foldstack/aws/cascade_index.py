@@ -1,10 +1,10 @@
 """The table of cascades: one partition for each entity that something refers to.
 
-reference    {"p": "T#CASCADE#ID", "s": "CATEGORY#ID" of the referring stream, "v": place, "d"?, "n"?}
+reference    {"p": "T#CASCADE#ID", "s": "CATEGORY#ID" of the referring stream, "v": place, "d"?, "r"?}
 mark         {"p": "T#CASCADE#ID", "s": "#", "e": the deletion's event, "v": place, "i": step, "o": position, "f"?}
 
-`d` names the deletion that has an outcome of the reference, and `n` is 1 where it removed the stream. No category
-begins with #, so the mark is before all references.
+`d` names the deletion that has an outcome of the reference, `r` the one that removed the stream. No category begins
+with #, so the mark is before all references.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ class DynamoCascadeIndex:
         self._update(
             entity,
             reference.stream.path,
-            "SET v = :v REMOVE d, n",
+            "SET v = :v REMOVE d",
             "attribute_not_exists(p) OR v < :v",
             {":v": {"N": str(reference.at)}},
         )
@@ -80,13 +80,9 @@ class DynamoCascadeIndex:
         return _reference(entity, item)
 
     def settle(self, entity: Entity, mark: Mark, reference: Reference, removed: bool) -> None:
-        self._update(
-            entity,
-            reference.stream.path,
-            "SET d = :d, n = :n",
-            "v = :v",
-            {":v": {"N": str(reference.at)}, ":d": {"S": stamp(mark)}, ":n": {"N": str(int(removed))}},
-        )
+        change = "SET d = :d, r = :d" if removed else "SET d = :d"
+        values = {":v": {"N": str(reference.at)}, ":d": {"S": stamp(mark)}}
+        self._update(entity, reference.stream.path, change, "v = :v", values)
 
     def advance(self, entity: Entity, mark: Mark, position: str) -> bool:
         return self._update(
@@ -108,9 +104,9 @@ class DynamoCascadeIndex:
             answer = self._query(
                 entity,
                 after,
-                FilterExpression="d = :d AND n = :n",
+                FilterExpression="r = :d",
                 Select="COUNT",
-                values={":d": {"S": stamp(mark)}, ":n": {"N": "1"}},
+                values={":d": {"S": stamp(mark)}},
             )
             count += answer["Count"]
             if "LastEvaluatedKey" not in answer:

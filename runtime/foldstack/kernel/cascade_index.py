@@ -97,8 +97,8 @@ class CascadeIndex(Protocol):
 @dataclass
 class _Partition:
     mark: Mark | None = None
-    references: dict[str, tuple[Reference, str, bool]] = field(default_factory=dict)
-    """By position: the reference, the deletion that has an outcome of it, and whether that removed it."""
+    references: dict[str, tuple[Reference, str, str]] = field(default_factory=dict)
+    """By position: the reference, the deletion that has an outcome of it, and the one that has ever removed it."""
 
 
 class MemoryCascadeIndex:
@@ -113,7 +113,7 @@ class MemoryCascadeIndex:
             there = self._of(entity).references
             known = there.get(reference.stream.path)
             if known is None or known[0].at < reference.at:
-                there[reference.stream.path] = (reference, "", False)
+                there[reference.stream.path] = (reference, "", known[2] if known else "")
 
     def mark(self, entity: Entity, mark: Mark) -> Mark:
         with self._lock:
@@ -143,8 +143,9 @@ class MemoryCascadeIndex:
     def settle(self, entity: Entity, mark: Mark, reference: Reference, removed: bool) -> None:
         with self._lock:
             there = self._of(entity).references
-            if there[reference.stream.path][0] == reference:
-                there[reference.stream.path] = (reference, stamp(mark), removed)
+            known, _, by = there[reference.stream.path]
+            if known == reference:
+                there[reference.stream.path] = (reference, stamp(mark), stamp(mark) if removed else by)
 
     def advance(self, entity: Entity, mark: Mark, position: str) -> bool:
         with self._lock:
@@ -156,8 +157,7 @@ class MemoryCascadeIndex:
 
     def removed(self, entity: Entity, mark: Mark) -> int:
         with self._lock:
-            settled = self._of(entity).references.values()
-        return sum(by == stamp(mark) and removed for _, by, removed in settled)
+            return sum(by == stamp(mark) for _, _, by in self._of(entity).references.values())
 
     def close(self, entity: Entity, mark: Mark) -> None:
         with self._lock:
