@@ -130,6 +130,23 @@ def test_a_refusal_keeps_it_from_being_reported_until_it_is_mended():
     assert world.reported(DELETION) == [5]
 
 
+def test_the_end_of_a_pass_is_not_the_end_where_something_was_left_behind():
+    world = blog(posts=2)
+    world.do(LockPost(id="p0", locked=True), DeleteAuthor(id="ann"))
+    world.drain_events()
+    world.remove(world.work.pop(), until=0)  # p0 is refused, and the time over
+    (page,) = world.work
+    world.work.clear()
+    world.do(MovePost(id="p1", author="ann"))
+    world.drain()  # p1 is removed as a straggler: nothing is after p0
+    world.remove(page)
+    assert world.reported(DELETION) == []
+    world.do(LockPost(id="p0", locked=False))
+    world.drain()
+    world.assert_at_rest()
+    assert world.reported(DELETION) == [2]
+
+
 def test_a_straggler_that_is_refused_is_told():
     world = blog(posts=1)
     world.do(DeleteAuthor(id="ann"))

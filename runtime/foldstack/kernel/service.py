@@ -54,7 +54,8 @@ class Service:
         self.schedules = schedules or Schedules()
         self.cascades = {cascade.name: cascade for cascade in cascades}
         if len(self.cascades) != len(cascades):
-            raise DefinitionError(f"{name}: two cascades are called the same")
+            there = ", ".join(sorted(each.name for each in cascades))
+            raise DefinitionError(f"{name}: two cascades have one name; there are {there}")
         if sagas:
             self.reactions = Reactions(self.reactions.all, sagas)
         self.api = api or Api()
