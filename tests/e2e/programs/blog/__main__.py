@@ -12,7 +12,14 @@ operations = Operations(removal="destroy")
 domain = DomainSource(path=str(Path(__file__).resolve().parent), entry="blogging:service")
 blog = EventSourcedService(
     "blog",
-    {"domain": domain, "road": config.require("road"), "target": "host", "operations": operations},
+    {
+        "domain": domain,
+        "road": config.require("road"),
+        "effect_types": ["AuthorRegistered"],  # nothing reacts
+        "effect_delay_seconds": 0,
+        "target": "host",
+        "operations": operations,
+    },
 )
 views = ProjectionPipeline(
     "blog-views",
