@@ -45,7 +45,7 @@ class Blog:
         operated = self.cloud.outputs["operated"]
         service, pipeline = operated["service"], operated["pipelines"][0]
         self.environment, self._pipeline = Environment(service["variables"]), Environment(pipeline["variables"])
-        self._lake = Environment(operated["lake"]["variables"])
+        self._lake = Environment(operated["lake"]["variables"] if "lake" in operated else {})
         self.executor = Executor(composition.commit_store(self.environment, self.cloud.client))
 
     def do(self, tenant: str, *commands: Command) -> None:

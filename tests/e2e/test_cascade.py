@@ -128,7 +128,7 @@ def test_under_faults_nothing_is_left_and_nothing_is_counted_twice(tmp_path, roa
     written, moved and removed while their authors are deleted."""
     faults = Faults(SEED, duplicate=0.3, delay=0.3, delay_seconds=0.5, shuffle=0.5, throttle=0.05, crash=0.05)
     with opened(tmp_path) as blog:
-        blog.up(faults, road=road, page=7, attempts=50)
+        blog.up(faults, road=road, page=7, attempts=50, lake=False)
         tenants = [f"t{n}" for n in range(3)]
         for tenant in tenants:
             write(blog, tenant, 20)

@@ -9,6 +9,7 @@ from foldstack.aws.environment import Environment
 from components import ArgumentError, DeletionCascade, EventSourcedService
 from components.roads import NAMES
 from local.explain.prices import idle_total
+from policies import violations
 from tests.graph.support import (
     DOMAIN,
     FUNCTION,
@@ -138,6 +139,12 @@ def test_each_deployment_sees_that_no_type_is_missing():
     assert check.inputs["functionName"] == blog().one(FUNCTION, COLLECTOR).outputs["name"]
     (check,) = alone().of("aws:lambda/invocation:Invocation")
     assert json.loads(check.inputs["input"]) == {"check": []}, "all: but there must be cascades"
+
+
+@every
+def test_it_keeps_to_the_rules_of_every_stack(road):
+    assert violations(blog(road=road).resources, "destroy") == []
+    assert violations(alone().resources) == []
 
 
 def test_at_rest_it_costs_less_than_two_dollars_a_month():

@@ -1,6 +1,7 @@
 """A blog whose deletions are cascaded, with its views and a lake."""
 
 from pathlib import Path
+from typing import Any
 
 import pulumi
 
@@ -47,26 +48,20 @@ cascade = DeletionCascade(
         "operations": operations,
     },
 )
-lake = AnalyticsLake(
-    "blog-lake",
-    {
-        "source": blog.events,
-        "domain": domain,
-        "entities": ["posts", "comments"],
-        "queries": views.queries,
-        "window_seconds": 1,
-        "target": "host",
-        "operations": operations,
-    },
-)
 pulumi.export("cascadeTable", cascade.index_table)
-pulumi.export("lakeBucket", lake.lake_bucket)
-pulumi.export(
-    "operated",
-    {
-        "service": blog.operated,
-        "pipelines": [views.operated],
-        "cascades": [cascade.operated],
-        "lake": lake.operated,
-    },
-)
+operated: dict[str, Any] = {"service": blog.operated, "pipelines": [views.operated], "cascades": [cascade.operated]}
+if config.require_bool("lake"):
+    lake = AnalyticsLake(
+        "blog-lake",
+        {
+            "source": blog.events,
+            "domain": domain,
+            "entities": ["posts", "comments"],
+            "queries": views.queries,
+            "window_seconds": 1,
+            "target": "host",
+            "operations": operations,
+        },
+    )
+    operated["lake"] = lake.operated
+pulumi.export("operated", operated)
