@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from foldstack.aws import composition
+from foldstack.aws import cascades, composition
 from foldstack.aws.removals_queue import RemovalsQueue, work_of
 from foldstack.kernel.cascade_index import Entity
 from foldstack.kernel.cascading import Work
@@ -33,8 +33,8 @@ class Functions:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, world: World, **more: str) -> None:
         self.world = world
         monkeypatch.setattr(composition, "commit_store", lambda env: world.store)
-        monkeypatch.setattr(composition, "cascade_index", lambda env: world.index)
-        monkeypatch.setattr(composition, "send_removal", lambda env: RemovalsQueue(self, "queue"))
+        monkeypatch.setattr(cascades, "index", lambda env: world.index)
+        monkeypatch.setattr(cascades, "send", lambda env: RemovalsQueue(self, "queue"))
         self.messages: list[str] = []
         self.refusing = False
         self.collector = load(monkeypatch, "cascade_collector", {**ENVIRONMENT, **more})

@@ -27,10 +27,8 @@ from .generations import FEEDERS_LOOK, READERS_LOOK, Generations
 from .sessions import Sessions, client_for
 
 if TYPE_CHECKING:
-    from ..kernel.cascading import Send
     from ..kernel.keyring import Cipher, Keyring, Keys
     from ..kernel.request import Views
-    from .cascade_index import DynamoCascadeIndex
     from .dead_letters import DeadLetters
     from .key_table import KeyTable
     from .parking import ParkingQueue
@@ -200,19 +198,6 @@ def request_limit(env: Environment) -> "RequestLimit | None":
 
     lost = partial(_tell_uncounted, env.service)
     return RequestLimit(clients.commit_table, env.limits_table, env.requests_per_minute, lost=lost)
-
-
-def cascade_index(env: Environment) -> "DynamoCascadeIndex":
-    from .cascade_index import DynamoCascadeIndex
-
-    return DynamoCascadeIndex(lambda: clients.client("dynamodb", attempts=1), env.cascade_table, _sessions(env))
-
-
-def send_removal(env: Environment) -> "Send":
-    """Puts work into the queue of who removes."""
-    from .removals_queue import RemovalsQueue
-
-    return RemovalsQueue(clients.client("sqs"), env.removals_queue)
 
 
 def sql(env: Environment) -> "Sql":

@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from ..aws import composition, consumption, domain
+from ..aws import cascades, composition, consumption, domain
 from ..aws.environment import Environment
 from ..kernel.cascading import Collector
 from ..kernel.errors import DefinitionError
@@ -18,7 +18,7 @@ log = Logger()
 environment = Environment.read()
 service = domain.load(environment.domain)
 store = composition.commit_store(environment)
-collector = Collector(service, composition.cascade_index(environment), composition.send_removal(environment))
+collector = Collector(service, cascades.index(environment), cascades.send(environment))
 usage = Usage(log, environment.tenant_metrics)
 
 

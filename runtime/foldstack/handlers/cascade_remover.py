@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from ..aws import composition, consumption, domain
+from ..aws import cascades, composition, consumption, domain
 from ..aws.environment import Environment
 from ..aws.removals_queue import work_of
 from ..kernel.cascading import Remover, Work
@@ -37,8 +37,8 @@ def _left(work: Work, stream: StreamId, rejection: Rejection) -> None:
 remover = Remover(
     service,
     executor,
-    composition.cascade_index(environment),
-    composition.send_removal(environment),
+    cascades.index(environment),
+    cascades.send(environment),
     page=environment.cascade_page,
     log=_left,
 )
