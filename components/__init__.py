@@ -2,6 +2,7 @@
 
 from .analytics_lake import AnalyticsLake, AnalyticsLakeArgs
 from .arguments import ArgumentError
+from .deletion_cascade import DeletionCascade, DeletionCascadeArgs
 from .domain_source import DomainSource
 from .event_sourced_service import EventSourcedService, EventSourcedServiceArgs
 from .handles import (
@@ -10,6 +11,7 @@ from .handles import (
     Domain,
     Events,
     OperatedAuth,
+    OperatedCascade,
     OperatedLake,
     OperatedPipeline,
     OperatedService,
@@ -32,6 +34,8 @@ __all__ = [
     "ArgumentError",
     "Authorizer",
     "Commands",
+    "DeletionCascade",
+    "DeletionCascadeArgs",
     "Domain",
     "DomainSource",
     "EventSourcedService",
@@ -40,6 +44,7 @@ __all__ = [
     "HttpApi",
     "HttpApiArgs",
     "OperatedAuth",
+    "OperatedCascade",
     "OperatedLake",
     "OperatedPipeline",
     "OperatedService",

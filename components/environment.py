@@ -109,6 +109,16 @@ def consuming(name: str) -> Variables:
     return {"FOLDSTACK_CONSUMER": name}
 
 
+def cascading(table_name: pulumi.Input[str], queue_url: pulumi.Input[str]) -> Variables:
+    """To know who refers to what, and to ask for removals."""
+    return {"FOLDSTACK_CASCADE_TABLE": table_name, "FOLDSTACK_REMOVALS_QUEUE": queue_url}
+
+
+def paging(page: int) -> Variables:
+    """To remove so many streams for one message."""
+    return {"FOLDSTACK_CASCADE_PAGE": str(page)}
+
+
 def publishing(bus_arn: pulumi.Input[str]) -> Variables:
     """To publish events: the ARN says on which road."""
     return {"FOLDSTACK_ROAD": bus_arn}

@@ -144,6 +144,13 @@ class OperatedPipeline(TypedDict):
     """What its projector is told: FOLDSTACK_* variables and their values."""
 
 
+class OperatedCascade(TypedDict):
+    """What the `foldstack` command needs to operate a cascade."""
+
+    consumer: pulumi.Input[str]
+    """Its name, for events that are republished to it."""
+
+
 class SqlConnection(TypedDict):
     """What a pipeline needs to keep its views in a database behind the RDS Data API."""
 

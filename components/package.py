@@ -13,6 +13,7 @@ from pulumi.provider.server import ComponentInitError
 
 from .analytics_lake import AnalyticsLake
 from .arguments import ArgumentError
+from .deletion_cascade import DeletionCascade
 from .event_sourced_service import EventSourcedService
 from .handles import optional
 from .http_api import HttpApi
@@ -21,7 +22,15 @@ from .sql_store import SqlStore
 from .tenant_auth import TenantAuth
 
 NAME = "foldstack"
-_COMPONENTS = [AnalyticsLake, EventSourcedService, HttpApi, ProjectionPipeline, SqlStore, TenantAuth]
+_COMPONENTS = [
+    AnalyticsLake,
+    DeletionCascade,
+    EventSourcedService,
+    HttpApi,
+    ProjectionPipeline,
+    SqlStore,
+    TenantAuth,
+]
 
 
 class Package(ComponentProvider):

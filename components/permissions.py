@@ -216,6 +216,17 @@ def count_requests(table_arn: pulumi.Input[str]) -> list[Statement]:
     return [allow("CountRequests", ["dynamodb:UpdateItem"], table_arn)]
 
 
+def collect_references(table_arn: pulumi.Input[str]) -> list[Statement]:
+    """In a tenant's session: keep who refers to what, and what of it was deleted, one by one."""
+    return [of_tenant("CollectReferences", ["dynamodb:GetItem", "dynamodb:UpdateItem"], table_arn)]
+
+
+def page_references(table_arn: pulumi.Input[str]) -> list[Statement]:
+    """In a tenant's session: go through who refers to what was deleted, and keep what came of it."""
+    actions = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    return [of_tenant("PageReferences", actions, table_arn)]
+
+
 def read_secrets(commands: Handle) -> list[Statement]:
     """Read the service's secrets."""
     return [allow("ReadSecrets", ["secretsmanager:GetSecretValue"], _values(commands["secrets"]))]

@@ -8,7 +8,7 @@ from typing import Any, NotRequired, TypedDict, cast
 import pulumi
 import pulumi_aws as aws
 
-from . import environment, permissions, roads, sql_views, storage
+from . import environment, permissions, roads, silo, sql_views, storage
 from .arguments import Arguments
 from .consumer_queue import waiting_queue
 from .event_sourced_service import EVENT_TYPE, TENANT
@@ -61,7 +61,7 @@ class ProjectionPipeline(pulumi.ComponentResource):
         operations = operated(arguments)
         views = arguments.names("views", VIEW, "a-z, 0-9, _ and -, from a letter, at most 24", None)
         types = arguments.names("types", EVENT_TYPE, "a stored event type", [])
-        silo = arguments.text("silo", TENANT, "a tenant's id: a-z, 0-9 and -, at most 63", "")
+        tenant = arguments.text("silo", TENANT, "a tenant's id: a-z, 0-9 and -, at most 63", "")
         streams = arguments.flag("streams", False)
         schedule = arguments.text("sweep_schedule", SCHEDULE, "rate(...) or cron(...)", default="rate(1 day)")
         road = arguments.choice("road", roads.NAMES, roads.NAMES[0]) if "road" in args else None
@@ -80,7 +80,7 @@ class ProjectionPipeline(pulumi.ComponentResource):
         parked = waiting_queue(scope, "parked")
         consumed = roads.source(scope, "projector", source, types, timeout=TIMEOUT)
         if store is None:
-            key = _key(source["domain"], silo) if silo else None
+            key = silo.key(source["domain"], tenant)
             shown = "NEW_AND_OLD_IMAGES" if streams else None
             tables = {
                 view: storage.table(scope, f"view-{view}", storage.VIEW_KEYS, stream=shown, key_arn=key)
@@ -91,7 +91,7 @@ class ProjectionPipeline(pulumi.ComponentResource):
             access = sql_views.access(scope, source["domain"], pulumi.Output.from_input(store), views)
         queries: dict[str, Any] = {
             **access.queries,
-            "silo": _silo(source["domain"], silo),
+            "silo": silo.checked(source["domain"], tenant),
             "commit_table_name": source["commit_table_name"],
             "commit_table_arn": source["commit_table_arn"],
             "bodies_bucket_name": source["bodies_bucket_name"],
@@ -117,23 +117,6 @@ class ProjectionPipeline(pulumi.ComponentResource):
         }
         self.operated = pulumi.Output.from_input(operated_pipeline)
         self.register_outputs({"queries": self.queries, "view_tables": self.view_tables, "operated": self.operated})
-
-
-def _silo(domain: Handle, silo: str) -> pulumi.Output[str]:
-    """The tenant whose silo this is; an error where the source says another."""
-    return pulumi.Output.from_input(domain["silo"]).apply(lambda said: _agreeing(said, silo))
-
-
-def _key(domain: Handle, silo: str) -> pulumi.Output[str]:
-    return pulumi.Output.all(_silo(domain, silo), domain["key_arn"]).apply(lambda both: both[1])
-
-
-def _agreeing(said: str, silo: str) -> str:
-    if said != silo:
-        its = f"the silo of {said}" if said else "no silo"
-        mend = f"give `silo`: {said!r}" if said else "leave `silo` out, or give the service the same"
-        raise ValueError(f"source: it is {its}, and this pipeline was made for {silo or 'none'!r}: {mend}")
-    return said
 
 
 def _in_tables(tables: Mapping[str, aws.dynamodb.Table], streams: bool) -> sql_views.Access:

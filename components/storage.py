@@ -15,6 +15,7 @@ ID_KEYS = {"p": "S"}
 VIEW_KEYS = {"p": "S", "s": "S"}
 TENANT_KEYS = {"p": "S", "s": "S"}
 LIMIT_KEYS = {"p": "S"}
+CASCADE_KEYS = {"p": "S", "s": "S"}
 
 
 def table(

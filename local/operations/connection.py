@@ -56,6 +56,7 @@ class Connection:
             self.environment = Environment(operated["service"]["variables"])
             self._effects: str = operated["service"].get("effects", "")
             self.pipelines = [Pipeline(each) for each in operated["pipelines"]]
+            self._cascades: list[str] = [each["consumer"] for each in operated.get("cascades", ())]
         except (KeyError, TypeError):
             raise OperationRefused(
                 "the outputs have no `operated`: export it in __main__.py as "
@@ -91,6 +92,12 @@ class Connection:
                 "LAKE.operated, then deploy; the shop has one where its configuration says `lake: true`"
             )
         return self._lake
+
+    @property
+    def consumers(self) -> list[str]:
+        """Those that events are republished to, by their names."""
+        lakes = [Environment(self._lake["variables"]).consumer] if self._lake else []
+        return [EFFECTS, *(each.consumer for each in self.pipelines), *self._cascades, *lakes]
 
     @property
     def roles(self) -> tuple[str, ...]:

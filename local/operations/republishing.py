@@ -13,7 +13,7 @@ from foldstack.kernel.errors import InvalidValue, OperationRefused
 from rich.console import Console
 
 from ..private_files import HOME, write_private
-from .connection import EFFECTS, Connection
+from .connection import Connection
 from .given import moment, stream_id, tenant_of
 from .progress import Bar
 
@@ -64,9 +64,8 @@ def run(
 
 
 def _check_consumer(connection: Connection, name: str) -> None:
-    there = [EFFECTS, *(pipeline.consumer for pipeline in connection.pipelines)]
-    if name not in there:
-        raise InvalidValue("--to", f"names one consumer of {', '.join(there)}; got {name!r}")
+    if name not in connection.consumers:
+        raise InvalidValue("--to", f"names one consumer of {', '.join(connection.consumers)}; got {name!r}")
 
 
 class _Note:

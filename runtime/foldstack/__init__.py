@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .kernel.access import EVERYTHING, Roles
 from .kernel.aggregate import Aggregate
 from .kernel.api import Api, Body, QueryParameters
+from .kernel.cascade import Cascade, Deletion
 from .kernel.decision import Decision, Rejection
 from .kernel.errors import DefinitionError, FoldstackError, InvalidValue
 from .kernel.executor import Committed
@@ -37,11 +38,13 @@ __all__ = [
     "Api",
     "Body",
     "CancelSaga",
+    "Cascade",
     "Command",
     "CommandRequest",
     "Committed",
     "Decision",
     "DefinitionError",
+    "Deletion",
     "Erased",
     "Event",
     "EventMeta",

@@ -148,6 +148,14 @@ def test_rows_of_views_in_postgres_are_folded_from_events(tmp_path: Path) -> Non
         assert ask(*asked) == []
         assert ask("restore", "--view", "products", "--json")["views"] == {"products": 2}
         assert ask(*asked) == [{"id": sold, "stock": "8"}]
+        for each in s3.list_objects_v2(Bucket=bucket, Prefix="tables/acme/")["Contents"]:
+            s3.delete_object(Bucket=bucket, Key=each["Key"])
+        again = ["events", "republish", "--to", "shop-lake", "--program", str(tmp_path)]
+        done = CliRunner().invoke(app, again, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        cloud.wait_idle()
+        assert ask(*asked) == [{"id": sold, "stock": "8"}]
+        assert len(ask("query", purchases, "--json")) == 2
 
 
 def test_a_task_is_its_callers(lake: LaptopCloud, client: Client, other: Client) -> None:

@@ -7,19 +7,19 @@ from typing import Any
 
 from components.package import Package
 from local.explain.rights import FUNCTION, rights
-from tests.graph.support import ROOT, shop
+from tests.graph.support import ROOT, blog, shop
 
 OUT = ROOT / "docs" / "reference.md"
 
 
 def made() -> str:
     schema = json.loads(Package().schema)
-    graphs = [shop("dev", lake=True).resources, shop("dev", readModel="postgres").resources]
+    graphs = [shop("dev", lake=True).resources, shop("dev", readModel="postgres").resources, blog().resources]
     parts = [
         "# Reference\n\nMade from the components' own words and from the shop's graph by `make reference`: arguments\n"
         "and outputs as their classes document them, resources and rights as the `dev` stack of the shop registers\n"
-        "them, with a lake, `SqlStore` with `readModel: postgres`. In a program names are written `so_named`, in a\n"
-        "package `soNamed`.\n"
+        "them, with a lake, `SqlStore` with `readModel: postgres`, and `DeletionCascade` as a blog does. In a program\n"
+        "names are written `so_named`, in a package `soNamed`.\n"
     ]
     for token, resource in sorted(schema["resources"].items()):
         name = token.rpartition(":")[2]

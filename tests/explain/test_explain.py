@@ -82,6 +82,7 @@ def test_the_picture_of_the_readme_is_the_programs():
 
 def test_the_reference_is_what_the_components_say():
     assert OUT.read_text() == made(), "run: make reference"
-    for name in ("AnalyticsLake", "EventSourcedService", "HttpApi", "ProjectionPipeline", "SqlStore", "TenantAuth"):
+    names = ("AnalyticsLake", "DeletionCascade", "EventSourcedService", "HttpApi", "ProjectionPipeline", "SqlStore")
+    for name in (*names, "TenantAuth"):
         assert f"## {name}\n" in made()
     assert "| optional;  |" not in made(), "everything is described"

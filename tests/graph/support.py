@@ -39,6 +39,12 @@ def shop(stack: str, preview: bool = False, **config: str | int | bool) -> Deplo
     return deploy(ROOT, stack=stack, preview=preview, config={"lake": False, **stand_in, **config})
 
 
+@cache
+def blog(preview: bool = False, **config: str | int | bool) -> Deployment:
+    """A program with a DeletionCascade, beside views and a lake."""
+    return deploy(ROOT / "tests" / "e2e" / "programs" / "blog", stack="local", preview=preview, config=config)
+
+
 def component(make: type[pulumi.ComponentResource], name: str, args: Mapping[str, Any], **options: Any) -> Deployment:
     """One component alone."""
     return deploy(lambda: make(name, dict(args)), **options)  # pyright: ignore

@@ -12,11 +12,14 @@ from tests.graph.support import functions, shop
 
 VARIANTS = {"one router": {}, "split": {"splitRouter": True}, **{road: {"road": road} for road in NAMES[1:]}}
 FED_BY_THE_RELAY = {"FOLDSTACK_EFFECTS_QUEUE", "FOLDSTACK_EFFECT_TYPES"}
-# It has no schedules and no silo, knows nobody, and its door asks for a token: see test_schedules, test_silos,
-# test_personal_keys, test_http_api.
+# It has no schedules, no silo and no cascade, knows nobody, and its door asks for a token: see test_schedules,
+# test_silos, test_cascade, test_personal_keys, test_http_api.
 NOT_THE_SHOPS = {
     "FOLDSTACK_SCHEDULES",
     "FOLDSTACK_SILOS",
+    "FOLDSTACK_CASCADE_TABLE",
+    "FOLDSTACK_CASCADE_PAGE",
+    "FOLDSTACK_REMOVALS_QUEUE",
     "FOLDSTACK_ANONYMOUS",
     "FOLDSTACK_KEY_TABLE",
     "FOLDSTACK_KMS_KEY",

@@ -7,11 +7,27 @@ import pulumi
 import pytest
 
 import components
-from components import AnalyticsLake, EventSourcedService, HttpApi, ProjectionPipeline, SqlStore, TenantAuth
+from components import (
+    AnalyticsLake,
+    DeletionCascade,
+    EventSourcedService,
+    HttpApi,
+    ProjectionPipeline,
+    SqlStore,
+    TenantAuth,
+)
 from components.package import Package
 from tests.graph.support import DOMAIN, ROOT, deploy
 
-NAMES = ["AnalyticsLake", "EventSourcedService", "HttpApi", "ProjectionPipeline", "SqlStore", "TenantAuth"]
+NAMES = [
+    "AnalyticsLake",
+    "DeletionCascade",
+    "EventSourcedService",
+    "HttpApi",
+    "ProjectionPipeline",
+    "SqlStore",
+    "TenantAuth",
+]
 OPERATIONS = {"removal": "destroy", "log_retention_days": 60, "tracing": False, "tenant_metrics": True}
 ALARMS = "arn:aws:sns:eu-west-1:123456789012:alarms"
 
@@ -30,6 +46,16 @@ def in_program():
             "budget_emails": ["ops@example.com"],
             "operations": operations,
         },
+    )
+    DeletionCascade(
+        "cleanup",
+        {
+            "source": service.events,
+            "commands": service.commands,
+            "types": ["OrderDropped"],
+            "page": 50,
+            "operations": operations,
+        },  # pyright: ignore
     )
     store = SqlStore("base", {"minimum_half_acus": 1, "operations": operations})
     views = ProjectionPipeline(
@@ -108,6 +134,17 @@ def as_package():
             "effectDelaySeconds": 20.0,
             "monthlyBudget": 30.0,
             "budgetEmails": ["ops@example.com"],
+            "operations": operations,
+        },
+    )
+    construct(
+        "DeletionCascade",
+        "cleanup",
+        {
+            "source": service["events"],
+            "commands": service["commands"],
+            "types": ["OrderDropped"],
+            "page": 50.0,
             "operations": operations,
         },
     )
@@ -220,6 +257,7 @@ def test_what_callers_must_give_is_required_and_nothing_else():
     required = {name: set(schema[f"foldstack:index:{name}"]["requiredInputs"]) for name in NAMES}
     assert required == {
         "AnalyticsLake": {"source", "domain"},
+        "DeletionCascade": {"source", "commands"},
         "EventSourcedService": {"domain"},
         "HttpApi": {"commands"},
         "ProjectionPipeline": {"source", "views"},

@@ -209,7 +209,7 @@ def test_a_pipeline_of_another_silo_than_its_sources_is_refused(of_service, of_p
         silo = {"silo": of_pipeline} if of_pipeline else {}
         ProjectionPipeline("views", {"source": service.events, "views": ["rows"], **silo})
 
-    with pytest.raises(ValueError, match=r"source: it is (no silo|the silo of big-corp), and this pipeline"):
+    with pytest.raises(ValueError, match=r"source: it is (no silo|the silo of big-corp), and this was made"):
         deploy(run)
 
 

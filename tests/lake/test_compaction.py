@@ -12,6 +12,7 @@ from foldstack.lake.compaction import Compactor, VerificationError
 from foldstack.lake.compaction_run import POSITION, CompactionRun
 from foldstack.lake.merging import MergeError
 
+from tests.lake.domain import service
 from tests.lake.folds import assert_lake_is
 from tests.lake.histories import History, history, image
 from tests.lake.support import ACME, TABLES, Bucket, DyingAt, envelope, read_view, writer
@@ -193,6 +194,29 @@ def test_a_tombstone_goes_when_no_older_version_can_come():
     kept = dict(bucket.contents)
     run(bucket, clock)(always)
     assert bucket.contents == kept
+
+
+def test_what_was_deleted_is_in_no_file_when_its_versions_are_merged():
+    """An hour later, when the files that had them are deleted: what stays is the tombstone, for some days more."""
+    made, (created, gone) = deleted_account()
+    bucket, clock = Bucket(), Clock()
+    writer(bucket).write([], made.changes([created]))
+    writer(bucket).write([], made.changes([gone]))
+    owner = rows_in_files(bucket)[0]["owner"]
+    assert owner
+    run(bucket, clock)(always)
+    assert [row["owner"] for row in rows_in_files(bucket)].count(owner) == 1, "a query may still be reading it"
+    clock.now += timedelta(minutes=61)
+    run(bucket, clock)(always)
+    (left,) = rows_in_files(bucket)
+    kept = {name for name, value in left.items() if value not in (None, "")}
+    assert left["deleted"]
+    assert kept.isdisjoint(service.projections["accounts"].row_type.model_fields), "of the row itself, nothing"
+
+
+def rows_in_files(bucket: Bucket) -> list[dict[str, Any]]:
+    """Every row in a file, be it read or not."""
+    return [row for content in bucket.files(ACCOUNTS).values() for row in read(content).to_pylist()]
 
 
 def put_events(bucket: Bucket, name: str, table: pa.Table) -> str:

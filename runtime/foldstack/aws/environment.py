@@ -75,6 +75,8 @@ class Environment:
             _ = environment.timers
         if environment.limits_table:
             _ = environment.requests_per_minute
+        if "FOLDSTACK_CASCADE_PAGE" in environment.variables:
+            _ = environment.cascade_page
         _ = environment.secrets, environment.queue, environment.silos, environment.tenant_metrics
         return environment
 
@@ -153,6 +155,21 @@ class Environment:
     def lake_questions(self) -> str:
         """The folder of questions in the bundle."""
         return self._text("LAKE_QUESTIONS")
+
+    @property
+    def cascade_table(self) -> str:
+        """The table of who refers to what, and what of it was deleted."""
+        return self._text("CASCADE_TABLE")
+
+    @property
+    def removals_queue(self) -> str:
+        """The URL of the queue of a cascade's work."""
+        return self._text("REMOVALS_QUEUE")
+
+    @property
+    def cascade_page(self) -> int:
+        """How many streams are removed for one message."""
+        return int(self._number("CASCADE_PAGE", None, whole=True))
 
     @property
     def tenant_role(self) -> str:

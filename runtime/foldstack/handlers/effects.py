@@ -7,13 +7,13 @@ from aws_lambda_powertools import Logger
 
 from ..aws import composition, consumption, domain
 from ..aws.environment import Environment
-from ..kernel.commit import Commit
 from ..kernel.envelope import Envelope
 from ..kernel.errors import DefinitionError, ReactionLoop
 from . import cold_start
 from .backoff import receives_of
 from .batch import Batch
 from .delivered import Delivered, envelope_of
+from .recorded import recorded
 from .saga_orders import SagaOrders
 from .usage import Usage
 
@@ -63,7 +63,7 @@ def _react(message: Delivered, until: float) -> None:
 
 
 def _drive(envelope: Envelope, message: Delivered, until: float) -> None:
-    commit = _commit(envelope)
+    commit = recorded(executor.store, executor.epoch, envelope)
     if commit is None:
         log.error("published before a restore, and no longer in the store: nothing is done", event_id=envelope.id)
         return
@@ -84,20 +84,6 @@ def _check(types: list[str]) -> dict[str, Any]:
             "`effect_types` of the EventSourcedService, or leave that out"
         )
     return {"checked": len(types)}
-
-
-def _commit(envelope: Envelope) -> Commit | Envelope | None:
-    """The commit to react to: read from the store where it travels by reference, or where a restore may have
-    undone it, and used its version again."""
-    restored = envelope.epoch != executor.epoch
-    if envelope.stored is not None and not restored:
-        return envelope
-    commit = executor.commit_at(envelope.stream, envelope.first)
-    if commit is None or commit.epoch != envelope.epoch:
-        if restored:
-            return None
-        raise LookupError(f"{envelope.id} was published, and is not in the store")
-    return commit
 
 
 cold_start.over()

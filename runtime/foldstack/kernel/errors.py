@@ -16,6 +16,7 @@
     ├── KeyReuse            an idempotency key came back with another request (422)
     ├── PreconditionFailed  If-Match names another version (412)
     ├── ReactionLoop        reactions set each other off without an end; nothing more was executed
+    ├── RemovalRefused      a domain refused to remove what refers to something deleted, or its report
     ├── OperationRefused    an operator asks for what is not possible as things are
     ├── SubjectErased       new personal data about somebody who was erased
     └── UndecodableEvent    a stored event that this code can't read: poison for a consumer
@@ -132,6 +133,10 @@ class UndecodableEvent(FoldstackError):
 
 class ReactionLoop(FoldstackError):
     """Reactions set each other off without an end. Tried again, they would only come here again."""
+
+
+class RemovalRefused(FoldstackError):
+    """A deletion is not reported as done: a command of its cascade was rejected. What was removed stays so."""
 
 
 class SubjectErased(FoldstackError):

@@ -6,6 +6,7 @@ from typing import Any
 
 from .aggregate import Aggregate
 from .api import Api
+from .cascade import Cascade
 from .errors import DefinitionError
 from .messages import Command
 from .projection import Projection
@@ -25,7 +26,7 @@ class Settings:
 
 class Service:
     """`world(settings)` makes what effects get as their second argument; it is made once a sandbox. `commands` are
-    those that a queue takes; a saga's own are not among them. `sagas` are by category.
+    those that a queue takes; a saga's own are not among them. `sagas` are by category, `cascades` by name.
 
     Raises DefinitionError where the declarations do not fit together, when the module loads.
     """
@@ -39,10 +40,11 @@ class Service:
         reactions: Reactions | None = None,
         schedules: Schedules | None = None,
         sagas: Iterable[Saga] = (),
+        cascades: Iterable[Cascade] = (),
         api: Api | None = None,
         world: Callable[[Settings], Any] | None = None,
     ) -> None:
-        aggregates, sagas = list(aggregates), list(sagas)
+        aggregates, sagas, cascades = list(aggregates), list(sagas), list(cascades)
         projections = [*projections, *(saga.projection for saga in sagas)]
         self.name = name
         self.aggregates = {a.category: a for a in aggregates}
@@ -50,6 +52,10 @@ class Service:
         self.sagas = {saga.of.category: saga for saga in sagas}
         self.reactions = reactions or Reactions()
         self.schedules = schedules or Schedules()
+        self.cascades = {cascade.name: cascade for cascade in cascades}
+        if len(self.cascades) != len(cascades):
+            there = ", ".join(sorted(each.name for each in cascades))
+            raise DefinitionError(f"{name}: two cascades have one name; there are {there}")
         if sagas:
             self.reactions = Reactions(self.reactions.all, sagas)
         self.api = api or Api()
@@ -92,6 +98,8 @@ class Service:
                 raise DefinitionError(f"projection {projection.name} is of an aggregate that {self.name} does not have")
         for saga in self.sagas.values():
             saga.check()
+        for cascade in self.cascades.values():
+            cascade.check(self.aggregates)
         _ = [each.personal for each in aggregates], [each.reading for each in projections]
         named: set[tuple[str, str, str]] = set()
         for reaction in self.reactions.all:
