@@ -1,6 +1,7 @@
 """What each document's Python builds upon: names that its prose has introduced, or that are its reader's own."""
 
 import datetime
+import importlib
 import importlib.util
 import json
 from collections.abc import Callable
@@ -44,6 +45,14 @@ def shops_program() -> Names:
     auth = components.TenantAuth("signing-in", {"domain": shop.events["domain"], **CALLBACKS})  # pyright: ignore
     bodies = {"NewReservation": type("NewReservation", (Body,), {}), "ReservationAnswer": type("Answered", (Body,), {})}
     return COMPONENTS | FOLDSTACK | bodies | {"shop": shop, "views": views, "auth": auth}
+
+
+def shops_lake() -> Names:
+    """And the domain of a blog, whose deletions are cascaded."""
+    blogging = [importlib.import_module(f"tests.e2e.programs.blog.blogging.{each}") for each in ("authors", "posts")]
+    public = {name: value for each in blogging for name, value in vars(each).items() if not name.startswith("_")}
+    blog = components.EventSourcedService("blog", {"domain": DOMAIN})  # pyright: ignore
+    return shops_program() | public | {"blog": blog}
 
 
 def of_components() -> Names:
@@ -116,7 +125,7 @@ BUILDS_UPON: dict[str, Callable[[], Names]] = {
     "README.md": shops_domain,
     "docs/erasure.md": personal_data,
     "docs/isolation.md": who_may_sign_in,
-    "docs/lake.md": shops_program,
+    "docs/lake.md": shops_lake,
     "docs/roads.md": of_components,
     "docs/tenancy.md": shops_program,
 }
