@@ -175,14 +175,13 @@ class EventSourcedService(pulumi.ComponentResource):
             "road": road.name,
             "bus_name": road.bus_name,
             "bus_arn": road.bus_arn,
+            "bus_key_arn": road.key_arn or "",
             "failures_bucket_arn": failures.arn,
             "commit_table_name": commits.name,
             "commit_table_arn": commits.arn,
             "bodies_bucket_name": bodies.bucket,
             "bodies_bucket_arn": bodies.arn,
         }
-        if road.key_arn is not None:
-            events["bus_key_arn"] = road.key_arn
         commands: Commands = {
             "domain": domain,
             "commit_table_name": commits.name,
@@ -192,6 +191,7 @@ class EventSourcedService(pulumi.ComponentResource):
             "bodies_bucket_name": bodies.bucket,
             "bodies_bucket_arn": bodies.arn,
             "secrets": {each: made.arn for each, made in secrets.items()},
+            "secrets_key_arn": scope.key_arn or "",
             "queue_url": commands_queue.url,
             "queue_arn": commands_queue.arn,
             "dead_letters_arn": commands_queue.dead_letters.arn,
@@ -200,8 +200,6 @@ class EventSourcedService(pulumi.ComponentResource):
             "timers_role_arn": scheduling.role.arn,
             **keys,
         }
-        if scope.key_arn is not None:
-            commands["secrets_key_arn"] = scope.key_arn
 
         for_tenants = permissions.execute_commands(commands)
         if silo:

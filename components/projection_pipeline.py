@@ -159,7 +159,8 @@ def _in_tables(
         "sql_cluster_arn": "",
         "sql_database": "",
         "sql_secret_arn": "",
-        **({} if key_arn is None else {"view_key_arn": key_arn}),
+        "view_key_arn": key_arn or "",
+        "sql_key_arn": "",
     }
     names = pulumi.Output.json_dumps(queries["view_tables"], sort_keys=True)
     statements = [

@@ -78,9 +78,8 @@ class SqlStore(pulumi.ComponentResource):
             "owner_secret_arn": cluster.master_user_secrets[0]["secret_arn"],
             "projector_secret_arn": projector.arn,
             "reader_secret_arn": reader.arn,
+            "key_arn": scope.key_arn or "",
         }
-        if scope.key_arn is not None:
-            connection["key_arn"] = scope.key_arn
         self.connection = pulumi.Output.from_input(connection)
         self.register_outputs({"connection": self.connection})
 

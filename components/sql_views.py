@@ -40,7 +40,8 @@ def access(scope: Scope, domain: Handle, connection: Handle, views: list[str]) -
         "sql_cluster_arn": connection["cluster_arn"],
         "sql_database": connection["database"],
         "sql_secret_arn": reader,
-        "sql_key_arn": optional(connection, "key_arn"),
+        "sql_key_arn": optional(connection, "key_arn").apply(lambda arn: arn or ""),
+        "view_key_arn": "",
     }
     variables = environment.sql(connection, writer, views)
     return Access(queries, variables, sql_permissions.write_database(connection, writer))

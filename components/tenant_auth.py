@@ -110,9 +110,8 @@ class TenantAuth(pulumi.ComponentResource):
             "user_pool_id": pool.id,
             "tenants_table_name": table.name,
             "tenants_table_arn": table.arn,
+            "tenants_key_arn": scope.key_arn or "",
         }
-        if scope.key_arn is not None:
-            authorizer["tenants_key_arn"] = scope.key_arn
         operated_auth: OperatedAuth = {
             "tenants_table": table.name,
             "user_pool_id": pool.id,
