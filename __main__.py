@@ -20,7 +20,12 @@ views = ProjectionPipeline(
 auth = TenantAuth("shop-auth", chosen.auth | {"domain": shop.events["domain"]})
 lake = chosen.lake and AnalyticsLake(
     "shop-lake",
-    chosen.lake | {"source": shop.events, "queries": views.queries, "authorizer": auth.authorizer},
+    chosen.lake
+    | {
+        "source": shop.events,
+        "queries": None if store else views.queries,  # rows in PostgreSQL have no stream to follow
+        "authorizer": auth.authorizer,
+    },
 )
 api = HttpApi(
     "shop-api",

@@ -58,7 +58,7 @@ def read(program: str) -> Settings:
             "effect_delay_seconds": config.require_int("effectDelaySeconds"),
             "monthly_budget": config.require_int("monthlyBudget"),
         },
-        views={"streams": bool(lake and lake["entities"]), "operations": operations},
+        views={"streams": lake is not None and config.require("readModel") == "dynamodb", "operations": operations},
         auth={**config.require_object("auth"), "operations": operations},
         lake={**code, **lake} if lake else None,
         api={
@@ -71,9 +71,9 @@ def read(program: str) -> Settings:
 
 
 def _lake(config: pulumi.Config) -> dict[str, Any]:
-    """Rows of views have a stream in DynamoDB alone, and a FIFO topic delivers to no archive."""
+    """A FIFO topic delivers to no archive."""
     return {
-        "entities": ["products", "purchases"] if config.require("readModel") == "dynamodb" else [],
+        "entities": ["products", "purchases"],
         "questions": "shop/lake",
         "window_seconds": config.require_int("lakeWindowSeconds"),
         "archive": {} if config.require("road") != "sns-fifo" else None,

@@ -55,9 +55,10 @@ class AnalyticsLakeArgs(TypedDict):
     domain: DomainSource
     """Where the domain's Python is, as the service has it: its models decide the tables."""
     entities: NotRequired[list[str]]
-    """Names of the views whose rows are written too, default none. Only of views in DynamoDB, made with `streams`."""
-    queries: NotRequired[pulumi.Input[Queries]]
-    """The `queries` of the pipeline that has them."""
+    """Names of the views whose rows are written too, default none."""
+    queries: NotRequired[pulumi.Input[Queries] | None]
+    """The `queries` of the pipeline that has them in DynamoDB, made with `streams`. Left out, the lake folds their rows
+    from the events itself: so views in PostgreSQL are there, too."""
     questions: NotRequired[str]
     """The folder of questions, SQL files, as a path within the domain's folder, such as "shop/lake". Default: none."""
     authorizer: NotRequired[pulumi.Input[Authorizer] | None]
@@ -126,8 +127,6 @@ class AnalyticsLake(pulumi.ComponentResource):
         if operations.key_arn is not None:
             mend = "give the lake `operations` without one; what it reads may be under one"
             arguments.fault("operations.key_arn", "a key", "none: the lake's files are under S3's own keys", mend)
-        if views and args.get("queries") is None:
-            arguments.fault("queries", None, "the `queries` of the pipeline that has the entities", "give it")
         arguments.check()
         tables, asked = _of_domain(arguments, code, views, folder)
         source = roads.known(args["source"], road)

@@ -99,6 +99,11 @@ def sql_roles(connection: Handle) -> Variables:
     return {"FOLDSTACK_SQL_ROLES": pulumi.Output.json_dumps(roles, sort_keys=True)}
 
 
+def folding(views: Sequence[str]) -> Variables:
+    """To fold rows of views from commits."""
+    return {"FOLDSTACK_FOLDED_VIEWS": ",".join(views)}
+
+
 def consuming(name: str) -> Variables:
     """To know which republished events are meant."""
     return {"FOLDSTACK_CONSUMER": name}

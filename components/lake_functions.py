@@ -22,7 +22,8 @@ MOST_RECORDS = 1000
 
 
 class Rows:
-    """The views whose rows are written: their tables and streams, by their names."""
+    """The views whose rows are written: their tables and streams, by their names. Without `queries`, the writer folds
+    rows from commits, wherever else they may be kept."""
 
     def __init__(self, queries: Handle | None, views: Sequence[str]) -> None:
         self.views = views
@@ -30,6 +31,7 @@ class Rows:
         self._tables: Mapping[str, pulumi.Output[str]] = {}
         self._key_arn: pulumi.Input[str | None] = None
         self.names: Mapping[str, pulumi.Output[str]] = {}
+        self._folded = queries is None
         if queries is None or not views:
             return
         given = pulumi.Output.from_input(queries)
@@ -42,9 +44,13 @@ class Rows:
 
     @property
     def variables(self) -> environment.Variables:
+        if self._folded and self.views:
+            return environment.folding(self.views)
         return {"FOLDSTACK_VIEW_TABLES": pulumi.Output.json_dumps(self.names, sort_keys=True)} if self.names else {}
 
     def statements(self, source: Handle) -> list[permissions.Statement]:
+        if self._folded and self.views:
+            return lake_permissions.fold_rows(source["commit_table_arn"])
         streams, tables = list(self._streams.values()), list(self._tables.values())
         return [
             *lake_permissions.follow_rows(streams, tables, source["commit_table_arn"]),
@@ -78,8 +84,8 @@ def _checked(sql_views: Sequence[str], views: Sequence[str], *parts: Mapping[str
     missing = [view for view in views if view not in streams]
     if in_sql := [view for view in missing if view in sql_views]:
         raise ValueError(
-            f"entities: {', '.join(in_sql)} is in PostgreSQL, which has no stream of changes: leave it out, the tables "
-            "of its events are in the lake all the same; or keep the view in DynamoDB"
+            f"entities: {', '.join(in_sql)} is in PostgreSQL, which has no stream of changes: leave `queries` out, and "
+            "the lake folds its rows from events"
         )
     if missing:
         raise ValueError(

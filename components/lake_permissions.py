@@ -45,6 +45,11 @@ def follow_rows(
     ]
 
 
+def fold_rows(commits: pulumi.Input[str]) -> list[Statement]:
+    """Fold rows of views from the table `commits`: find when each of its streams began, and all of them on demand."""
+    return [allow("FindBeginnings", ["dynamodb:BatchGetItem", "dynamodb:Scan"], commits)]
+
+
 def ask(
     bucket_arn: pulumi.Input[str],
     workgroup_arn: pulumi.Input[str],

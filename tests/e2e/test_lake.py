@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,9 +49,12 @@ def other(lake: LaptopCloud, users: Tokens) -> Client:
 
 @pytest.fixture(scope="module")
 def ask(lake: LaptopCloud, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
-    """Runs `foldstack lake ...`; answers what it printed, or the JSON of it."""
-    program = tmp_path_factory.mktemp("program")
-    (program / ".foldstack").symlink_to(lake.home)
+    return asking(lake, tmp_path_factory.mktemp("program"))
+
+
+def asking(cloud: LaptopCloud, program: Path) -> Callable[..., Any]:
+    """What runs `foldstack lake ...`, and answers what it printed, or the JSON of it."""
+    (program / ".foldstack").symlink_to(cloud.home)
 
     def ask(*arguments: str, status: int = 0) -> Any:
         done = CliRunner().invoke(app, ["lake", *arguments, "--program", str(program)], catch_exceptions=False)
@@ -122,6 +126,28 @@ def test_an_update_and_a_delete_are_seen(lake: LaptopCloud, client: Client, ask:
     assert [row["type"] for row in events] == ["ProductCreated", "ProductDiscontinued"]
 
 
+def test_rows_of_views_in_postgres_are_folded_from_events(tmp_path: Path) -> None:
+    with LaptopCloud(ROOT, stack="local", home=tmp_path / "home") as cloud:
+        cloud.up(config={"readModel": "postgres", "road": "kinesis"})
+        client, ask = Client(cloud.outputs["apiUrl"], "acme", tokens_of(cloud)), asking(cloud, tmp_path)
+        sold, gone = bought(client, "5.00")[0], client.product()
+        cloud.wait_idle()
+        asked = ("query", "SELECT id, stock FROM products WHERE tenant = 'acme' ORDER BY stock", "--json")
+        assert {row["id"]: row["stock"] for row in ask(*asked)} == {sold: "9", gone: "10"}
+        assert client.send("DELETE", f"/products/{gone}").status == 204
+        assert client.buy(client.reservation(sold)).status in (200, 201)
+        cloud.wait_idle()
+        assert ask(*asked) == [{"id": sold, "stock": "8"}]
+        purchases = "SELECT amount.amount AS amount FROM purchases WHERE tenant = 'acme' AND status = 'paid'"
+        assert [Decimal(row["amount"]) for row in ask("query", purchases, "--json")] == [Decimal(5)] * 2
+        s3, bucket = cloud.client("s3"), cloud.outputs["lakeBucket"]
+        for each in s3.list_objects_v2(Bucket=bucket, Prefix="tables/acme/products/")["Contents"]:
+            s3.delete_object(Bucket=bucket, Key=each["Key"])
+        assert ask(*asked) == []
+        assert ask("restore", "--view", "products", "--json")["views"] == {"products": 2}
+        assert ask(*asked) == [{"id": sold, "stock": "8"}]
+
+
 def test_a_task_is_its_callers(lake: LaptopCloud, client: Client, other: Client) -> None:
     asked = client.post("/tasks/revenue-per-day", {})
     assert ended(client, asked)["status"] == "succeeded"
@@ -129,6 +155,16 @@ def test_a_task_is_its_callers(lake: LaptopCloud, client: Client, other: Client)
         assert stranger.get(asked.headers["location"]).status == 404
     assert Client(client.url, None).get(asked.headers["location"]).status == 401
     assert client.in_role("viewer").post("/tasks/revenue-per-day", {}).status == 202
+
+
+def test_a_question_asks_for_its_permission(lake: LaptopCloud, client: Client) -> None:
+    few, _ = client.product(stock=2, amount="3.30"), client.product(stock=50)
+    lake.wait_idle()
+    for role in ("buyer", "viewer"):
+        refused = client.in_role(role).post("/tasks/low-stock", {})
+        assert (refused.status, refused.json["code"]) == (403, "no-permission"), refused.raw
+    assert answered(client, "low-stock")["rows"] == [[few, "Pen", 2, "3.300000000", "EUR"]]
+    assert answered(client, "low-stock", {"most": 1})["rows"] == []
 
 
 TASKS = {

@@ -175,11 +175,18 @@ def test_rows_come_from_the_streams_of_views():
     assert not any(each.inputs.get("streamEnabled") for each in without)
 
 
-def test_views_in_postgres_are_no_entities_and_events_are_there():
+def test_rows_of_views_in_postgres_are_folded_by_the_writer():
     graph = with_lake(readModel="postgres")
-    names = {each.inputs["name"] for each in graph.of(TABLE)}
-    assert "events" in names
-    assert "products" not in names
+    assert {"events", "products", "purchases"} <= {each.inputs["name"] for each in graph.of(TABLE)}
+    sources = graph.of("aws:lambda/eventSourceMapping:EventSourceMapping")
+    assert not [each for each in sources if "-rows-" in each.name]
+    (writer,) = functions_named(graph, "shop-lake-writer")
+    assert writer.inputs["environment"]["variables"]["FOLDSTACK_FOLDED_VIEWS"] == "products,purchases"
+    (role,) = [each for each in graph.of("aws:iam/role:Role") if each.name == "shop-lake-writer-role"]
+    said = {each["Sid"]: each for each in statements_of(graph, role)}
+    assert said["FindBeginnings"]["Action"] == ["dynamodb:BatchGetItem", "dynamodb:Scan"]
+    assert "commits" in said["FindBeginnings"]["Resource"]
+    assert "FollowRows" not in said
 
 
 def entities_of(queries: dict[str, Any], **more: Any):
@@ -277,7 +284,6 @@ def functions_named(graph, name: str):
     ("wrong", "told"),
     [
         ({"entities": ["nowhere"], "queries": {}}, "shop has no projection nowhere"),
-        ({"entities": ["products"]}, "queries: given None"),
         ({"questions": "shop/nowhere"}, "there is no such folder"),
         ({"questions": "shop/stand_ins"}, "a folder with .sql files"),
         ({"questions": "../elsewhere"}, "a path within the domain's folder"),

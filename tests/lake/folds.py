@@ -17,7 +17,7 @@ def assert_lake_is(made: History, bucket: Bucket, tenants: Sequence[Tenant] = (A
         assert _events(bucket, tenant) == _stored(made, tenant)
         for name, type_ in (("event_opened", "Opened"), ("event_paid", "Paid"), ("event_closed", "Closed")):
             assert _typed(bucket, name, tenant) == _decoded(made, type_, tenant)
-        assert _entities(bucket, tenant) == _rows(made, tenant)
+        assert entities_in(bucket, tenant) == rows_of(made, tenant)
 
 
 def _events(bucket: Bucket, tenant: Tenant) -> dict[Any, Any]:
@@ -67,7 +67,7 @@ def _decoded(made: History, type_: str, tenant: Tenant) -> dict[Any, Any]:
     }
 
 
-def _entities(bucket: Bucket, tenant: Tenant) -> dict[Any, Any]:
+def entities_in(bucket: Bucket, tenant: Tenant) -> dict[Any, Any]:
     table = TABLES["accounts"]
     rows = read_view(bucket, table, tenant)
     found = {
@@ -78,7 +78,7 @@ def _entities(bucket: Bucket, tenant: Tenant) -> dict[Any, Any]:
     return found
 
 
-def _rows(made: History, tenant: Tenant) -> dict[Any, Any]:
+def rows_of(made: History, tenant: Tenant) -> dict[Any, Any]:
     return {
         stream.id: (lead.cursor, made.days[stream], {**dict(row), "by_day": list(row.by_day.items())})
         for stream, lead in made.rows.items()

@@ -1,7 +1,7 @@
 """Random histories of accounts: what the store holds, how it is delivered, and what the lake must then say."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -54,6 +54,7 @@ class History:
 def history(seed: int, commits: int = 24, ids: int = 4) -> History:
     rng, made = random.Random(seed), History()
     next_of: dict[StreamId, int] = {}
+    last_of: dict[StreamId, dict[str, int]] = {}
     at = BEGIN
     for _ in range(commits):
         at += timedelta(minutes=rng.randrange(1, 20), microseconds=rng.randrange(1000))
@@ -61,7 +62,9 @@ def history(seed: int, commits: int = 24, ids: int = 4) -> History:
         stream = StreamId.of(tenant, "account", id)
         first = next_of.get(stream, 1)
         events = [_event(rng, at, first == 1 and n == 0) for n in range(rng.randrange(1, 4))]
-        sent = envelope(id, *events, first=first, time=at.isoformat(), tenant=tenant)
+        prev = last_of.setdefault(stream, {})
+        sent = replace(envelope(id, *events, first=first, time=at.isoformat(), tenant=tenant), prev=dict(prev))
+        prev.update({event.type: event.version + 1 for event in sent.stored or ()})
         next_of[stream] = sent.next
         made.envelopes.append(sent)
         made.days.setdefault(stream, at.isoformat()[:10])

@@ -1,15 +1,24 @@
 """Nothing is acknowledged that is not stored; the lake, read through its views, is the fold of the store."""
 
+import itertools
 import random
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import BytesIO
+from urllib.parse import unquote, urlsplit
 
+import botocore.session
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from foldstack.aws import clients
 from foldstack.kernel.errors import StoreThrottled
 from foldstack.kernel.generations import Control
 from foldstack.lake.entities import Unusable
+from foldstack.lake.objects import S3Objects
 from foldstack.lake.writer import LakeWriter
+from urllib3 import HTTPResponse
 
 from tests.lake.domain import service
 from tests.lake.folds import assert_lake_is
@@ -44,6 +53,38 @@ def test_duplicates_in_any_order_and_refused_puts_leave_the_fold_of_the_store(se
     made, refusing = history(seed), random.Random(seed)
     bucket = Bucket(lambda put: refusing.randrange(3) == 0)
     assert deliver(made, bucket, random.Random(seed)) > 0
+    assert_lake_is(made, bucket)
+
+
+def test_s3_that_refuses_every_third_request_costs_no_batch(monkeypatch):
+    """By the real client, whose next attempt is granted: so not even a batch of three objects waits for ever."""
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
+    made, bucket, numbers = history(1), Bucket(), itertools.count(1)
+    refused: list[str] = []
+    s3 = botocore.session.get_session().create_client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url="http://bucket",
+        aws_access_key_id="one",
+        aws_secret_access_key="two",
+        config=Config(retries={"mode": "standard", "total_max_attempts": clients.ATTEMPTS}),
+    )
+
+    def answer(request, **_):
+        status, key = 200, unquote(urlsplit(request.url).path).removeprefix("/lake/")
+        if next(numbers) % 3 == 0:
+            status = 503
+            refused.append(key)
+        else:
+            bucket.put(key, request.body.read())
+        return AWSResponse(request.url, status, {}, HTTPResponse(BytesIO(), preload_content=False))
+
+    s3.meta.events.register("before-send.s3.PutObject", answer)
+    put = S3Objects(s3, "lake").put
+    for batch in shuffled(random.Random(1), made.envelopes):
+        LakeWriter(put, service, TABLES.values(), Parked()).write(batch)
+    LakeWriter(put, service, TABLES.values(), Parked()).write([], made.changes())
+    assert len(refused) == (bucket.puts + len(refused)) // 3 >= 10
     assert_lake_is(made, bucket)
 
 

@@ -130,6 +130,11 @@ class Environment:
         return self._text("LAKE_BUCKET")
 
     @property
+    def folded_views(self) -> tuple[str, ...]:
+        """The views whose rows the lake folds from commits itself."""
+        return tuple(filter(None, self.variables.get("FOLDSTACK_FOLDED_VIEWS", "").split(",")))
+
+    @property
     def lake_database(self) -> str:
         """The lake's database in Glue."""
         return self._text("LAKE_DATABASE")
@@ -241,6 +246,8 @@ class Environment:
     @property
     def view_names(self) -> tuple[str, ...]:
         """Of the views that it has, wherever they are."""
+        if self.folded_views:
+            return self.folded_views
         return self.sql.views if self.has_sql else tuple(self.view_tables)
 
     @cached_property

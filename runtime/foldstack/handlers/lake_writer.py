@@ -1,7 +1,9 @@
 """Entry point of the lake's writer: commits from the road, rows from the streams of views, and all rows on demand."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -26,6 +28,7 @@ service = domain.load(environment.domain)
 writer = composition.writer(environment, service)
 completed = composition.completed(environment)
 entities = composition.entities(environment, service) if environment.variables.get("FOLDSTACK_VIEW_TABLES") else None
+folded = composition.folded(environment, service) if environment.folded_views else None
 
 
 @log.inject_lambda_context
@@ -48,7 +51,7 @@ def _take_commits(records: list[Delivered]) -> dict[str, Any]:
     for record in records:
         batch.attempt(record, lambda record=record: _add(record, taken, envelopes))
     if taken:
-        batch.together(taken, lambda: _write(envelopes, [], []))
+        batch.together(taken, lambda: _write(envelopes, *_rows_of(envelopes)))
     return batch.answer()
 
 
@@ -57,6 +60,13 @@ def _add(record: Delivered, taken: list[Delivered], envelopes: list[Envelope]) -
     if not envelope.replay or environment.consumer in ("", envelope.replay):
         envelopes.append(completed(envelope))
         taken.append(record)
+
+
+def _rows_of(envelopes: list[Envelope]) -> tuple[list[EntityChange], list[Unusable]]:
+    if folded is None:
+        return [], []
+    rows = folded.of_commits(envelopes, datetime.now(UTC))
+    return rows.changes, rows.unusable
 
 
 def _take_rows(records: list[Delivered]) -> dict[str, Any]:
@@ -77,17 +87,24 @@ def _write(envelopes: list[Envelope], changes: list[EntityChange], unusable: lis
 
 
 def _resync(view: str, after: Any, seconds: float) -> dict[str, Any]:
-    if entities is None:
-        raise ValueError("this lake takes no rows: FOLDSTACK_VIEW_TABLES is not set")
-    store = aws.view_store(environment, service)
+    page = _pages()
     until = time.monotonic() + seconds - _MARGIN
     rows = 0
     while True:
-        changes, unusable, after = entities.of_table(store, view, after, datetime.now(UTC))
+        changes, unusable, after = page(view, after, datetime.now(UTC))
         _write([], changes, unusable)
         rows += len(changes)
         if after is None or time.monotonic() > until:
             return {"done": after is None, "rows": rows, **({} if after is None else {"after": after})}
+
+
+def _pages() -> Callable[[str, Any, datetime], tuple[list[EntityChange], list[Unusable], Any]]:
+    """Of the rows of a view, from wherever they are to be had."""
+    if folded is not None:
+        return partial(folded.of_store, composition.scan(environment))
+    if entities is not None:
+        return partial(entities.of_table, aws.view_store(environment, service))
+    raise ValueError("this lake has no rows of views: name them in the `entities` of the AnalyticsLake")
 
 
 cold_start.over()

@@ -4,6 +4,7 @@ from functools import partial
 
 from ..aws import clients
 from ..aws import composition as aws
+from ..aws.commit_scan import CommitTableScan
 from ..aws.environment import Environment
 from ..aws.generations import FEEDERS_LOOK, Generations
 from ..kernel.projection import Projection
@@ -13,6 +14,7 @@ from .compaction_run import CompactionRun
 from .entities import Entities
 from .envelopes import Whole, whole
 from .first_days import FirstDays
+from .folded_entities import FoldedEntities
 from .objects import S3Objects
 from .tables import LakeTable, tables_of
 from .writer import LakeWriter
@@ -45,6 +47,16 @@ def entities(env: Environment, service: Service, client: aws.MakeClient | None =
     return Entities(_projections(env, service), named, generations, FirstDays(dynamodb, env.commit_table))
 
 
+def folded(env: Environment, service: Service, client: aws.MakeClient | None = None) -> FoldedEntities:
+    """Of a function that was given names of views, and no tables."""
+    dynamodb, commits = (client or clients.client)("dynamodb"), aws.commit_store(env, client)
+    return FoldedEntities(_projections(env, service), commits, FirstDays(dynamodb, env.commit_table), env.store_epoch)
+
+
+def scan(env: Environment) -> CommitTableScan:
+    return CommitTableScan(clients.client("dynamodb"), env.commit_table, aws.bodies(env))
+
+
 def completed(env: Environment, client: aws.MakeClient | None = None) -> Whole:
     """Reads what was too large to travel."""
     return partial(whole, store=aws.commit_store(env, client))
@@ -57,4 +69,5 @@ def compaction(env: Environment, service: Service, client: aws.MakeClient | None
 
 def _projections(env: Environment, service: Service) -> list[Projection]:
     """None for a lake of events alone."""
-    return aws.projections(env, service) if env.variables.get("FOLDSTACK_VIEW_TABLES") else []
+    has_rows = env.folded_views or env.variables.get("FOLDSTACK_VIEW_TABLES")
+    return aws.projections(env, service) if has_rows else []

@@ -15,7 +15,8 @@ from ..kernel.projection import Projection
 FirstDays = Callable[[Iterable[StreamId]], Mapping[StreamId, str]]
 """Of each stream the day of its first commit, as 2026-11-20; those left out that have none."""
 
-_A_VERSION = 1_000_000  # more than a projection of one version is ever switched
+UNDATED = "its stream has no first commit, so no day; was the store restored?"
+A_VERSION = 1_000_000  # more than a projection of one version is ever switched
 
 
 class EntityChange(NamedTuple):
@@ -103,7 +104,7 @@ class Entities:
 
     def _live(self, projection: Projection) -> tuple[Projection, int]:
         live, turn = self._generations.turn(projection)
-        return live, projection.version * _A_VERSION + turn
+        return live, projection.version * A_VERSION + turn
 
     def _dated(self, found: "list[_Found]") -> tuple[list[EntityChange], list[Unusable]]:
         days = self._first_days(dict.fromkeys(each.stream for each in found))
@@ -137,4 +138,4 @@ def _undated(found: list[_Found], days: Mapping[StreamId, str]) -> Iterator[Unus
     for each in found:
         if each.stream not in days:
             pointer = {"view": each.projection.name, "tenant": str(each.stream.tenant), "id": each.stream.id}
-            yield Unusable(pointer, "its stream has no first commit, so no day; was the store restored?")
+            yield Unusable(pointer, UNDATED)
