@@ -133,11 +133,13 @@ def _text(given: Mapping[str, Any], key: str) -> pulumi.Output[str]:
 def _arn(arguments: Arguments, path: str, service: str, *, fifo: bool | None = None) -> pulumi.Output[str]:
     """The ARN at `path`. One that only the deployment knows stops it where it is of something else."""
     value = arguments.arn(path, service)
-    if isinstance(value, str):
-        if value.startswith("arn:") and (wrong := _not_as(fifo, value)):
+    if value is None and arguments.given(path):
+        arguments.fault(path, "", f"an ARN, arn:aws:{service}:...", "give it")
+    if value is None or isinstance(value, str):
+        if value and is_arn(value, service) and (wrong := _not_as(fifo, value)):
             arguments.fault(path, value, wrong, "give another, or take the road that it is of")
-        return pulumi.Output.from_input(value)
-    return pulumi.Output.from_input(value or "").apply(lambda arn: _sure(path, arn, service, fifo))
+        return pulumi.Output.from_input(value or "")
+    return pulumi.Output.from_input(value).apply(lambda arn: _sure(path, arn, service, fifo))
 
 
 def _sure(path: str, arn: str, service: str, fifo: bool | None) -> str:
