@@ -1,11 +1,11 @@
 """Pulumi's transforms, run as its engine runs them: a resource's own, then those of its parents, then the stack's.
 
 A transform is a callback in the program's process. It is given what the engine gives it: inputs by the provider's
-names, and as an output each that depends on another resource, is secret, or is not known yet.
+names, as outputs what is secret or not known yet, and to a resource's own transforms what depends on other resources.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from google.protobuf import struct_pb2
@@ -60,8 +60,10 @@ class Transforms:
             return request
         result = resource_pb2.RegisterResourceRequest()
         result.CopyFrom(request)
+        result.object.CopyFrom(_shown(request, depending=bool(own)))
         for token in tokens:
             _apply(token, result)
+        result.object.CopyFrom(_registered(result.object))
         return result
 
     def _inherited(self, parent: str) -> Iterable[str]:
@@ -76,11 +78,11 @@ def _apply(token: str, request: Any) -> None:
         name=request.name,
         custom=request.custom,
         parent=request.parent,
-        properties=_with_outputs(request),
+        properties=request.object,
         options=_options(request),
     )
     answer = _call(token, given)
-    request.object.CopyFrom(_without_outputs(answer.properties))
+    request.object.CopyFrom(answer.properties)
     if answer.HasField("options"):
         _set_options(request, answer.options)
 
@@ -114,39 +116,69 @@ def _copy(source: Any, name: str, target: Any, other: str) -> None:
         target.MergeFrom(type(target)(**{other: getattr(source, name)}))
 
 
-def _with_outputs(request: Any) -> struct_pb2.Struct:
-    """Inputs as the engine shows them to a transform."""
+def _shown(request: Any, *, depending: bool) -> struct_pb2.Struct:
+    """Inputs as the engine shows them; those that depend on others as outputs too, if they are `depending`."""
     result = struct_pb2.Struct()
     for key, value in request.object.fields.items():
-        dependencies = sorted(request.propertyDependencies[key].urns) if key in request.propertyDependencies else []
-        secret = _signature(value) == SECRET
-        inner = value.struct_value.fields["value"] if secret else value
-        unknown = inner.string_value == rpc.UNKNOWN
-        if not (dependencies or secret or unknown):
-            result.fields[key].CopyFrom(value)
-            continue
-        output = result.fields[key].struct_value
-        output.update({SIGNATURE: OUTPUT, "secret": secret, "dependencies": dependencies})
-        if not unknown:
-            output.fields["value"].CopyFrom(inner)
+        shown = _with_outputs(value)
+        needed = request.propertyDependencies[key].urns if key in request.propertyDependencies else []
+        if depending and needed:
+            shown = shown if _signature(shown) == OUTPUT else _output(shown)
+            shown.struct_value.update({"dependencies": sorted(needed)})
+        result.fields[key].CopyFrom(shown)
     return result
 
 
-def _without_outputs(properties: struct_pb2.Struct) -> struct_pb2.Struct:
+def _registered(properties: struct_pb2.Struct) -> struct_pb2.Struct:
     """Inputs as a program registers them."""
     result = struct_pb2.Struct()
     for key, value in properties.fields.items():
-        plain = value
-        if _signature(value) == OUTPUT:
-            fields = value.struct_value.fields
-            plain = fields["value"] if "value" in fields else struct_pb2.Value(string_value=rpc.UNKNOWN)
-            if fields["secret"].bool_value:
-                marked = struct_pb2.Value()
-                marked.struct_value.update({SIGNATURE: SECRET})
-                marked.struct_value.fields["value"].CopyFrom(plain)
-                plain = marked
-        result.fields[key].CopyFrom(plain)
+        result.fields[key].CopyFrom(_without_outputs(value))
     return result
+
+
+def _with_outputs(value: Any) -> Any:
+    if _signature(value) == SECRET:
+        output = _with_outputs(value.struct_value.fields["value"])
+        output = output if _signature(output) == OUTPUT else _output(output)
+        output.struct_value.update({"secret": True})
+        return output
+    if value.string_value == rpc.UNKNOWN:
+        return _output(None)
+    return _each(value, _with_outputs)
+
+
+def _without_outputs(value: Any) -> Any:
+    if _signature(value) != OUTPUT:
+        return _each(value, _without_outputs)
+    fields = value.struct_value.fields
+    plain = _without_outputs(fields["value"]) if "value" in fields else struct_pb2.Value(string_value=rpc.UNKNOWN)
+    if not fields["secret"].bool_value:
+        return plain
+    secret = struct_pb2.Value()
+    secret.struct_value.update({SIGNATURE: SECRET})
+    secret.struct_value.fields["value"].CopyFrom(plain)
+    return secret
+
+
+def _each(value: Any, change: Callable[[Any], Any]) -> Any:
+    """The value with all in it changed."""
+    result = struct_pb2.Value()
+    result.CopyFrom(value)
+    for key, inner in value.struct_value.fields.items():
+        result.struct_value.fields[key].CopyFrom(change(inner))
+    for index, inner in enumerate(value.list_value.values):
+        result.list_value.values[index].CopyFrom(change(inner))
+    return result
+
+
+def _output(value: Any) -> Any:
+    """An output that is known, or not."""
+    output = struct_pb2.Value()
+    output.struct_value.update({SIGNATURE: OUTPUT})
+    if value is not None:
+        output.struct_value.fields["value"].CopyFrom(value)
+    return output
 
 
 def _signature(value: Any) -> str:

@@ -121,31 +121,40 @@ def test_an_input_that_is_taken_away_is_gone() -> None:
 
 @pytest.mark.parametrize("preview", [False, True])
 def test_it_is_given_what_the_engine_gives_it(preview: bool) -> None:
-    """What depends on another resource, is secret or unknown comes as an output; the rest as it is."""
+    """Secrets and what is not known as outputs, wherever they are; to its own also what depends on others."""
     seen: dict[str, Any] = {}
 
-    def looking(args: ResourceTransformArgs) -> None:
-        seen.update(args.props)
+    def looking(who: str) -> Callable[[ResourceTransformArgs], None]:
+        return lambda args: seen.update({f"{who} {args.name}": args.props})
 
     def program() -> None:
+        pulumi.runtime.register_resource_transform(looking("stack's"))
         first = aws.sqs.Queue("first")
         aws.sqs.Queue(
             "second",
             name=pulumi.Output.secret("hush"),
             delay_seconds=3,
-            tags={"of": first.arn},
-            opts=ResourceOptions(transforms=[looking]),
+            tags={"of": first.arn, "plain": "text", "secret": pulumi.Output.secret("hush")},
+            opts=ResourceOptions(transforms=[looking("own")]),
         )
+        aws.sqs.Queue("third", tags={"of": first.arn})
 
     graph = deploy(program, preview=preview)
-    assert seen["delaySeconds"] == 3
-    assert isinstance(seen["name"], pulumi.Output)
-    assert isinstance(seen["tags"], pulumi.Output)
-    first, second = graph.one(QUEUE, "first"), graph.one(QUEUE, "second")
-    assert second.inputs["name"] == Secret("hush"), "nothing is changed by one that only looks"
-    of = second.inputs["tags"] if preview else second.inputs["tags"]["of"]
-    assert isinstance(of, dict | Unknown) if preview else of == first.outputs["arn"]
-    assert second.dependencies == [first.urn]
+    own = seen["own second"]
+    assert own["delaySeconds"] == 3
+    assert isinstance(own["name"], pulumi.Output)
+    assert isinstance(own["tags"], pulumi.Output)
+    tags = seen["stack's third"]["tags"]
+    assert isinstance(tags["of"], pulumi.Output) if preview else tags["of"].startswith("arn:aws:sqs:")
+    first, second, third = (graph.one(QUEUE, name) for name in ("first", "second", "third"))
+    assert second.inputs["name"] == Secret("hush"), "nothing is changed by those that only look"
+    assert second.inputs["delaySeconds"] == 3
+    assert second.dependencies == third.dependencies == [first.urn]
+    if preview:
+        assert isinstance(third.inputs["tags"]["of"], Unknown)
+    else:
+        assert third.inputs["tags"] == {"of": first.outputs["arn"]}
+        assert second.inputs["tags"] == Secret({"of": first.outputs["arn"], "plain": "text", "secret": "hush"})
 
 
 def test_what_it_makes_of_outputs_is_used() -> None:
