@@ -4,6 +4,7 @@ from .analytics_lake import AnalyticsLake, AnalyticsLakeArgs
 from .arguments import ArgumentError
 from .domain_source import DomainSource
 from .event_sourced_service import EventSourcedService, EventSourcedServiceArgs
+from .existing import ExistingBus, ExistingTable, ExistingUserPool
 from .handles import (
     Authorizer,
     Commands,
@@ -20,6 +21,7 @@ from .handles import (
     Tenants,
 )
 from .http_api import HttpApi, HttpApiArgs
+from .overrides import FunctionSettings, Network
 from .projection_pipeline import ProjectionPipeline, ProjectionPipelineArgs
 from .schedules import ServiceSchedule
 from .scope import Operations
@@ -37,8 +39,13 @@ __all__ = [
     "EventSourcedService",
     "EventSourcedServiceArgs",
     "Events",
+    "ExistingBus",
+    "ExistingTable",
+    "ExistingUserPool",
+    "FunctionSettings",
     "HttpApi",
     "HttpApiArgs",
+    "Network",
     "OperatedAuth",
     "OperatedLake",
     "OperatedPipeline",

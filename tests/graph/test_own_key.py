@@ -7,6 +7,8 @@ import pytest
 
 from components import AnalyticsLake, ArgumentError, EventSourcedService
 from components.permissions import KEEPING, READING
+from local.preview.changes import changes
+from local.preview.snapshot import Resource, Snapshot
 from policies import violations
 from tests.graph.brought import of_component, under_key
 from tests.graph.support import DOMAIN, component, statements_of
@@ -177,3 +179,24 @@ def test_a_lake_says_that_its_files_are_under_none():
     }
     with pytest.raises(ArgumentError, match=r"operations.key_arn: given 'a key'; allowed: none"):
         component(AnalyticsLake, "lake", args)
+
+
+@pytest.mark.parametrize(
+    ("type_", "key", "kind"),
+    [
+        ("aws:rds/cluster:Cluster", "kmsKeyId", "replace"),
+        ("aws:dynamodb/table:Table", "serverSideEncryption", "change"),
+        ("aws:kinesis/stream:Stream", "kmsKeyId", "change"),
+        ("aws:sns/topic:Topic", "kmsMasterKeyId", "change"),
+        ("aws:secretsmanager/secret:Secret", "kmsKeyId", "change"),
+        ("aws:cloudwatch/logGroup:LogGroup", "kmsKeyId", "change"),
+    ],
+)
+def test_a_preview_knows_what_another_key_does(type_, key, kind):
+    """As AWS has it: a cluster can't change its key, the others can."""
+    options = {"protect": False, "retain_on_delete": False, "ignore_changes": [], "replace_on_changes": []}
+    old, new = (
+        Snapshot({"urn": Resource("urn", type_, "it", "", True, {key: f"arn:{which}"}, options)}, {})
+        for which in ("old", "new")
+    )
+    assert [change.resource.name for change in changes(old, new).of(kind)] == ["it"]
