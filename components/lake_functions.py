@@ -19,6 +19,11 @@ WRITER_MEMORY_MB = 1769  # a whole processor
 COMPACTOR_TIMEOUT = 900
 COMPACTOR_MEMORY_MB = 3008
 MOST_RECORDS = 1000
+OF_ROWS = [
+    {"dynamodb": {image: {"n": {"N": [{"exists": True}]}}}, **events}
+    for image, events in (("NewImage", {}), ("OldImage", {"eventName": ["REMOVE"]}))
+]
+"""Rows have a cursor; shards of totals and controls of a view, in the same table, have none."""
 
 
 class Rows:
@@ -67,6 +72,7 @@ class Rows:
                 starting_position="TRIM_HORIZON",
                 batch_size=batch.size,
                 maximum_batching_window_in_seconds=batch.window,
+                filter_criteria={"filters": [{"pattern": json.dumps(each, sort_keys=True)} for each in OF_ROWS]},
                 parallelization_factor=1,
                 bisect_batch_on_function_error=True,
                 maximum_retry_attempts=10,

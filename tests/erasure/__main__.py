@@ -1,17 +1,19 @@
-"""Customers: personal fields, a view of them, and an API in front."""
+"""Customers: personal fields, a view of them, a lake with an archive, and an API in front."""
 
 from pathlib import Path
+from typing import Any
 
 import pulumi
 
-from components import EventSourcedService, HttpApi, Operations, ProjectionPipeline, SqlStore, TenantAuth
+from components import AnalyticsLake, EventSourcedService, HttpApi, Operations, ProjectionPipeline, SqlStore, TenantAuth
 
 config = pulumi.Config()
 operations = Operations(removal="destroy")
+domain: Any = {"path": str(Path(__file__).resolve().parent), "entry": "domain:service"}
 customers = EventSourcedService(
     "customers",
     {
-        "domain": {"path": str(Path(__file__).resolve().parent), "entry": "domain:service"},
+        "domain": domain,
         "personal": True,
         "environment": {"ROUND": config.require("round")},
         "road": config.require("road"),
@@ -25,7 +27,26 @@ store = SqlStore.chosen(
 )
 views = ProjectionPipeline(
     "customers-views",
-    {"source": customers.events, "views": ["customers"], "store": store, "operations": operations},
+    {
+        "source": customers.events,
+        "views": ["customers"],
+        "store": store,
+        "streams": store is None,
+        "operations": operations,
+    },
+)
+lake = AnalyticsLake(
+    "customers-lake",
+    {
+        "source": customers.events,
+        "domain": domain,
+        "entities": ["customers"],
+        "queries": None if store else views.queries,
+        "window_seconds": 1,
+        "archive": {},
+        "target": "host",
+        "operations": operations,
+    },
 )
 auth = TenantAuth(
     "customers-auth",
@@ -44,4 +65,12 @@ api = HttpApi(
 
 pulumi.export("apiUrl", api.url)
 pulumi.export("viewTables", views.view_tables)
-pulumi.export("operated", {"service": customers.operated, "pipelines": [views.operated], "auth": auth.operated})
+pulumi.export(
+    "operated",
+    {
+        "service": customers.operated,
+        "pipelines": [views.operated],
+        "auth": auth.operated,
+        "lake": lake.operated,
+    },
+)

@@ -16,6 +16,7 @@ from foldstack.aws.environment import Environment
 from foldstack.kernel.codec import inflate
 from foldstack.kernel.keyring import reference
 from foldstack.kernel.keys import Tenant
+from foldstack.lake.columnar import read
 from typer.testing import CliRunner
 
 from local.cloud import LaptopCloud
@@ -112,6 +113,8 @@ def at_rest(cloud: LaptopCloud, tap: str) -> bytes:
             found = s3.get_object(Bucket=bucket["Name"], Key=each["Key"], VersionId=each["VersionId"])
             content = found["Body"].read()
             parts += [content, *map(_unpacked_bytes, filter(None, _unpacked(content)))]
+            if each["Key"].endswith(".parquet"):
+                parts.append(repr(read(content).to_pylist()).encode())
     for url in sqs.list_queues()["QueueUrls"]:
         while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
             parts += [message["Body"].encode() for message in messages]
@@ -141,6 +144,11 @@ def on_disk(home: Path) -> bytes:
         for file in home.rglob("*")
         if file.is_file() and not file.is_symlink() and "functions" not in file.parts
     )
+
+
+def asked(command: Callable[..., str], sql: str) -> list[dict[str, str]]:
+    """The lake's answer."""
+    return json.loads(command("lake", "query", sql, "--json"))
 
 
 def _unpacked_bytes(content: bytes) -> bytes:
@@ -184,6 +192,10 @@ def test_a_person_is_erased(cloud, tap, client, command, read_model, monkeypatch
     assert "[personal]" in shown
     assert found(SECRETS, shown.encode()) == []
 
+    kept = asked(command, "SELECT name, email, born, points FROM customers WHERE tenant = 'acme' AND id = 'ada'")
+    assert [row["points"] for row in kept] == ["18"]
+    assert all(len(kept[0][field]) > 20 for field in ("name", "email", "born")), "ciphertext"
+
     refusal = command("erase", "eve", "--tenant", TENANT, "--why", "asked", status=1)
     assert "has never kept anything personal of 'eve' in tenant acme" in refusal
     assert "Register.customer_id" in refusal
@@ -220,6 +232,13 @@ def test_a_person_is_erased(cloud, tap, client, command, read_model, monkeypatch
     assert client.send("DELETE", "/customers/ada").status == 200
     assert client.send("PUT", "/customers/bob/email", {"email": "second-of-bob@example.org"}).status == 200
     cloud.wait_idle(60)
+    merged = json.loads(command("lake", "compact", "--tenant", TENANT, "--json"))
+    assert (merged["merged"] > 0, merged["failed"]) == (True, [])
+    assert json.loads(command("lake", "restore", "--view", "customers", "--json"))["parked"] == 0
+    (row,) = asked(command, "SELECT name, email, born, points FROM customers WHERE tenant = 'acme' AND id = 'ada'")
+    assert row["points"] == "19"
+    named = asked(command, "SELECT name FROM event_closed WHERE tenant = 'acme' AND customer_id = 'ada'")
+    assert named == [{"name": "[erased]"}], "an event of after the erasure"
     secrets = [*SECRETS, "another-of-ada", "second-of-bob", LOGIN]
     assert found(secrets, at_rest(cloud, tap)) == []
     logs = b"\n".join(file.read_bytes() for file in cloud.logs.rglob("*") if file.is_file())

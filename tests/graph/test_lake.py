@@ -10,6 +10,7 @@ import pytest
 from components import AnalyticsLake, ArgumentError, EventSourcedService, ProjectionPipeline
 from components.lake_catalogue import in_trino
 from components.permissions import ON_EVERYTHING, TENANT
+from local.event_sources.filters import Filters
 from tests.graph.support import (
     DOMAIN,
     ROOT,
@@ -167,12 +168,31 @@ def test_rows_come_from_the_streams_of_views():
     assert rows.keys() == {"shop-lake-rows-products-source", "shop-lake-rows-purchases-source"}
     for each in rows.values():
         assert each["bisectBatchOnFunctionError"]
+        assert rows_let_through(each["filterCriteria"]["filters"]) == ["row", "deleted", "removed"]
         assert each["functionResponseTypes"] == ["ReportBatchItemFailures"]
         assert each["destinationConfig"]["onFailure"]["destinationArn"]
     views = [each for each in graph.of("aws:dynamodb/table:Table") if "-view-" in each.name]
     assert {each.inputs["streamViewType"] for each in views} == {"NEW_AND_OLD_IMAGES"}
     without = [each for each in shop("dev").of("aws:dynamodb/table:Table") if "-view-" in each.name]
     assert not any(each.inputs.get("streamEnabled") for each in without)
+
+
+def rows_let_through(filters: list[dict[str, str]]) -> list[str]:
+    """Which records of a view's table reach the writer."""
+    row, shard = {"n": {"N": "3"}, "row": {"M": {}}}, {"f.purchases": {"N": "2"}}
+    dead, control = {"n": {"N": "4"}, "dead": {"BOOL": True}}, {"at": {"S": "{}"}, "r": {"N": "1"}}
+    records = {
+        "row": ("INSERT", {"NewImage": row}),
+        "deleted": ("MODIFY", {"OldImage": row, "NewImage": dead}),
+        "removed": ("REMOVE", {"OldImage": row}),
+        "totals": ("MODIFY", {"OldImage": shard, "NewImage": shard}),
+        "control": ("INSERT", {"NewImage": control}),
+        "control gone": ("REMOVE", {"OldImage": control}),
+    }
+    accepting = Filters([each["pattern"] for each in filters])
+    return [
+        kind for kind, (name, images) in records.items() if accepting.accept({"eventName": name, "dynamodb": images})
+    ]
 
 
 def test_rows_of_views_in_postgres_are_folded_by_the_writer():

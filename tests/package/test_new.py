@@ -89,3 +89,4 @@ def test_workflows_validate_against_githubs_schema():
         command = [BIN / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", "-o", "json", workflow]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (done.returncode, json.loads(done.stdout)["status"]) == (0, "ok"), done.stdout
+        assert "uses: docker://rhysd/actionlint:" in workflow.read_text(), "it looks at itself, and the shell in it"

@@ -59,7 +59,7 @@ class Columnar:
         all null). What does not fit is left out, and told. `last` is the last of what every table has, where the tuples
         leave it out: two tables may then have the same tuples."""
         columns: _Columns = [*zip(*shared, strict=True), *([last] if last else [])]
-        doubtful = self._strange(rows)
+        doubtful = self._strange(rows) if self._payload else set()
         if not doubtful:
             try:
                 return self._exactly(columns, rows), []

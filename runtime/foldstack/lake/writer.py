@@ -4,10 +4,12 @@ Nothing is done when `write` returns but what is stored: a put that fails fails 
 again, perhaps with others. So files hold rows twice, and are read through views (`tables.view_sql`).
 """
 
+import gc
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from pydantic_core import to_json
@@ -62,11 +64,19 @@ class LakeWriter:
         unusable: Iterable[Unusable] = (),
     ) -> Written:
         """Envelopes hold their events. Raises what `put` and `park` raise: then the batch is to be written again."""
-        batch = _Batch(list(unusable))
-        for envelope in envelopes:
-            self._add_envelope(batch, envelope)
-        for change in changes:
-            self._add_change(batch, change)
+        with _collecting_nothing():
+            batch = _Batch(list(unusable))
+            self._add_envelopes(batch, envelopes)
+            for change in changes:
+                self._add_change(batch, change)
+            rows, objects = self._objects(batch)
+        self._store(objects)
+        for pointer, reason in batch.parked:
+            self._park(KIND, reason, **pointer)
+        return Written(rows, len(objects), len(batch.parked))
+
+    def _objects(self, batch: "_Batch") -> tuple[int, list[tuple[str, bytes]]]:
+        """How many rows there are, and the files that hold them."""
         objects, rows = [], 0
         for (_, tenant, day), group in batch.groups.items():
             if not group.shared:
@@ -79,41 +89,42 @@ class LakeWriter:
                 content = parquet(table)
                 name = f"{BATCH}{hashlib.sha256(content).hexdigest()[:32]}.parquet"
                 objects.append((group.columnar.table.location(tenant, day) + name, content))
-        self._store(objects)
-        for pointer, reason in batch.parked:
-            self._park(KIND, reason, **pointer)
-        return Written(rows, len(objects), len(batch.parked))
+        return rows, objects
 
-    def _add_envelope(self, batch: "_Batch", envelope: Envelope) -> None:
-        stored, time, epoch, stream = envelope.stored, envelope.time, envelope.epoch, envelope.stream
-        if stored is None:
-            raise ValueError(f"{envelope.id} came without its events: read the store first (envelopes.whole)")
-        path, correlation, causation = stream.path, envelope.correlation, envelope.causation
-        partition = batch.partitions.get((stream.tenant, time[:10]))
-        if partition is None or not time.endswith(_UTC):
-            if not _in_utc(time):
-                pointer = {"tenant": str(stream.tenant), "stream": path, "version": envelope.first}
-                batch.parked.append(Unusable(pointer, "its time is no RFC 3339 in UTC, so it has no day"))
-                return
-            partition = batch.partition(self._envelopes, self._current, stream.tenant, time[:10])
-        for event in stored:
-            type_, schema, version, data = event
-            shared = (path, version, epoch, type_, schema, time, correlation, causation)
-            if partition.all is not None:
-                try:
-                    partition.all.last.append(to_json(data))  # bytes of UTF-8, which a column of text takes
-                except ValueError:
-                    pointer = {"tenant": str(stream.tenant), "stream": path, "version": version}
-                    batch.parked.append(Unusable(pointer, "its data is no JSON: a text in it is no Unicode"))
+    def _add_envelopes(self, batch: "_Batch", envelopes: Iterable[Envelope]) -> None:
+        """One loop: what is looked up again for each commit is a third of the time."""
+        tenant = day = partition = None
+        for envelope in envelopes:
+            stored, time, epoch, stream = envelope.stored, envelope.time, envelope.epoch, envelope.stream
+            if stored is None:
+                raise ValueError(f"{envelope.id} came without its events: read the store first (envelopes.whole)")
+            path, correlation, causation = stream.path, envelope.correlation, envelope.causation
+            if not time.endswith(_UTC) or time[:10] != day or stream.tenant != tenant or partition is None:
+                if not _in_utc(time):
+                    pointer = {"tenant": str(stream.tenant), "stream": path, "version": envelope.first}
+                    batch.parked.append(Unusable(pointer, "its time is no RFC 3339 in UTC, so it has no day"))
                     continue
-                partition.all.shared.append(shared)
-            typed = partition.typed.get((type_, schema))
-            if typed is not None:
-                typed.shared.append(shared)
-                typed.payload.append(data)
-                typed.last.append(0)
-            else:
-                self._add_upcast(batch, envelope, event, shared)
+                tenant, day = stream.tenant, time[:10]
+                partition = batch.partition(self._envelopes, self._current, tenant, day)
+            all_, typed = partition
+            for event in stored:
+                type_, schema, version, data = event
+                shared = (path, version, epoch, type_, schema, time, correlation, causation)
+                if all_ is not None:
+                    try:
+                        all_.last.append(to_json(data))  # bytes of UTF-8, which a column of text takes
+                    except ValueError:
+                        pointer = {"tenant": str(tenant), "stream": path, "version": version}
+                        batch.parked.append(Unusable(pointer, "its data is no JSON: a text in it is no Unicode"))
+                        continue
+                    all_.shared.append(shared)
+                group = typed.get((type_, schema))
+                if group is not None:
+                    group.shared.append(shared)
+                    group.payload.append(data)
+                    group.last.append(0)
+                else:
+                    self._add_upcast(batch, envelope, event, shared)
 
     def _add_upcast(self, batch: "_Batch", envelope: Envelope, event: StoredEvent, shared: tuple[Any, ...]) -> None:
         """An event of an older schema, as what it is today: none, one or several."""
@@ -180,20 +191,22 @@ class _Partition(NamedTuple):
 
 
 class _Batch:
-    """`partitions` are looked up for every commit, and so is all that can be found out only once for a day."""
+    """The rows of each object, by table, tenant and day."""
 
     def __init__(self, parked: list[Unusable]) -> None:
         self.groups: dict[tuple[str, str, str], _Group] = {}
-        self.partitions: dict[tuple[str, str], _Partition] = {}
+        self._partitions: dict[tuple[str, str], _Partition] = {}
         self.parked = parked
 
     def partition(
         self, envelopes: Columnar | None, current: dict[tuple[str, int], Columnar], tenant: str, day: str
     ) -> _Partition:
-        all_ = self.group(envelopes, tenant, day) if envelopes else None
-        typed = {of: self.group(columnar, tenant, day) for of, columnar in current.items()}
-        made = self.partitions[tenant, day] = _Partition(all_, typed)
-        return made
+        found = self._partitions.get((tenant, day))
+        if found is None:
+            all_ = self.group(envelopes, tenant, day) if envelopes else None
+            typed = {of: self.group(columnar, tenant, day) for of, columnar in current.items()}
+            found = self._partitions[tenant, day] = _Partition(all_, typed)
+        return found
 
     def group(self, columnar: Columnar, tenant: str, day: str) -> _Group:
         key = (columnar.table.name, tenant, day)
@@ -201,6 +214,18 @@ class _Batch:
         if group is None:
             group = self.groups[key] = _Group(columnar)
         return group
+
+
+@contextmanager
+def _collecting_nothing() -> Iterator[None]:
+    """Rows are tuples by the thousand and none of them garbage: looking for some is a tenth of the work."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _schema_version(table: LakeTable) -> int:
