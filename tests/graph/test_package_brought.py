@@ -134,7 +134,7 @@ def test_faults_are_named_as_the_caller_writes_them() -> None:
     inputs = {
         "domain": DOMAIN,
         "table": {"name": "c", "arn": f"{PREFIX}/c"},
-        "functions": {"relay": {"timeoutSeconds": 901.0, "environment": {"aws_url_": "x", "AWS_URL": "x"}}},
+        "functions": {"relay": {"timeoutSeconds": 901.0, "environment": {"AWS_url_x": "x"}}, "re_lay": {}},
         "operations": {"logKeyArn": "alias/x", "network": {"subnetIds": [], "securityGroupIds": ["sg"]}},
     }
     with pytest.raises(ArgumentError) as error:
@@ -142,7 +142,8 @@ def test_faults_are_named_as_the_caller_writes_them() -> None:
     assert {fault.path for fault in error.value.faults} == {
         "table.streamArn",
         "functions.relay.timeoutSeconds",
-        "functions.relay.environment.AWS_URL",
+        "functions.relay.environment.AWS_url_x",
+        "functions.re_lay",
         "operations.logKeyArn",
         "operations.network.subnetIds",
     }
