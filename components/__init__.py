@@ -5,6 +5,7 @@ from .arguments import ArgumentError
 from .deletion_cascade import DeletionCascade, DeletionCascadeArgs
 from .domain_source import DomainSource
 from .event_sourced_service import EventSourcedService, EventSourcedServiceArgs
+from .existing import ExistingBus, ExistingTable, ExistingUserPool
 from .handles import (
     Authorizer,
     Commands,
@@ -22,6 +23,7 @@ from .handles import (
     Tenants,
 )
 from .http_api import HttpApi, HttpApiArgs
+from .overrides import FunctionSettings, Network
 from .projection_pipeline import ProjectionPipeline, ProjectionPipelineArgs
 from .schedules import ServiceSchedule
 from .scope import Operations
@@ -41,8 +43,13 @@ __all__ = [
     "EventSourcedService",
     "EventSourcedServiceArgs",
     "Events",
+    "ExistingBus",
+    "ExistingTable",
+    "ExistingUserPool",
+    "FunctionSettings",
     "HttpApi",
     "HttpApiArgs",
+    "Network",
     "OperatedAuth",
     "OperatedCascade",
     "OperatedLake",

@@ -18,6 +18,7 @@ from . import (
     lake_layers,
     lake_permissions,
     lake_tasks,
+    overrides,
     roads,
     storage,
 )
@@ -27,6 +28,7 @@ from .domain_source import DomainSource
 from .handles import Authorizer, Events, OperatedLake, Queries, Tables, Tasks
 from .lake_catalogue import Catalogue, tables_in
 from .lake_functions import MOST_RECORDS, Rows, compactor_of, layers_of, writer_of
+from .overrides import FunctionSettings
 from .projection_pipeline import VIEW
 from .scope import Operations, Scope, operated
 
@@ -79,6 +81,8 @@ class AnalyticsLakeArgs(TypedDict):
     """What one query may read before it is cancelled, 10 to 1000000, default 10000: 0.05 $ at list price."""
     archive: NotRequired[Archive | None]
     """The archive beside it, which can rebuild it. Default: none."""
+    functions: NotRequired[Mapping[str, FunctionSettings]]
+    """What to change of the functions "compactor", "writer" and, beside `questions`, "asking"."""
     operations: NotRequired[Operations]
     """How it is operated."""
 
@@ -115,17 +119,21 @@ class AnalyticsLake(pulumi.ComponentResource):
             arguments.integer("archive.colder_after_days", 0, 36_500, 90),
             arguments.integer("archive.locked_days", 0, 36_500, 0),
         )
+        functions = overrides.functions(arguments, ["compactor", "writer", *(["asking"] if folder else [])])
         road = _road(arguments, args)
         if silo := _silo(args.get("source")):
             mend = "leave it out: a silo's data is under a key of its own, and the lake's files are not"
             arguments.fault("source", f"the events of the silo of {silo}", "those of a service without a silo", mend)
+        if operations.key_arn is not None:
+            mend = "give the lake `operations` without one; what it reads may be under one"
+            arguments.fault("operations.key_arn", "a key", "none: the lake's files are under S3's own keys", mend)
         arguments.check()
         tables, asked = _of_domain(arguments, code, views, folder)
         source = roads.known(args["source"], road)
         zips = lake_layers.layers(bundle.target(code.target, code.precompile))
 
         super().__init__("foldstack:index:AnalyticsLake", name, _recorded(args), opts)
-        scope = operations.scope(self, name, source["domain"]["service"])
+        scope = operations.scope(self, name, source["domain"]["service"], functions)
 
         bucket = storage.bucket(scope, "files", versioned=False, rules=_results_expire())
         catalogue = Catalogue(scope, bucket.bucket, tables, since)

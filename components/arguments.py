@@ -25,6 +25,11 @@ class Fault:
         return f"{self.path}: given {self.given!r}; allowed: {self.allowed}. To mend it: {self.mend}."
 
 
+def is_arn(text: str, service: str) -> bool:
+    """Whether this is an ARN of something of an AWS service."""
+    return bool(re.fullmatch(rf"arn:[a-z-]+:{service}:\S+", text))
+
+
 class ArgumentError(ValueError):
     """A component was given arguments it cannot be built from; the message lists every fault."""
 
@@ -66,6 +71,30 @@ class Arguments:
         self._known(value, shape, f"{path}.")
         return value
 
+    def given(self, path: str) -> bool:
+        """Whether there is a value at `path`."""
+        return self._at(path) is not None
+
+    def mapping(self, path: str) -> Mapping[str, Any]:
+        """The object at `path`, whose keys are its writer's own, {} when left out."""
+        value = self._at(path)
+        if value is not None and not isinstance(value, Mapping):
+            self.fault(path, value, "an object with a value by each name", "give one")
+        return value if isinstance(value, Mapping) else {}
+
+    def keys(self, path: str, known: Iterable[str], shape: type) -> list[str]:
+        """The keys of the object at `path`, each one of `known`; faults are other keys, and unknown ones in them."""
+        allowed, found = list(known), []
+        for key, value in self.mapping(path).items():
+            if key not in allowed:
+                self.fault(f"{path}.{key}", value, _listed(allowed), "correct the spelling or drop it")
+            elif not isinstance(value, Mapping):
+                self.fault(f"{path}.{key}", value, f"an object with {_listed(shape.__annotations__)}", "give one")
+            else:
+                self._known(value, shape, f"{path}.{key}.")
+                found.append(key)
+        return found
+
     def each(self, path: str, shape: type) -> list[str]:
         """The paths of the objects in the list at `path`, [] when left out; unknown keys in them are faults."""
         value = self._at(path)
@@ -88,6 +117,14 @@ class Arguments:
             self.fault(path, value, allowed, "write it so")
             return ""
         return value
+
+    def arn(self, path: str, service: str) -> Any:
+        """The ARN of something of an AWS service at `path`, or the output that will be it; None when it is left out or
+        empty. An output's value comes too late to be looked at."""
+        value = self._at(path)
+        if isinstance(value, str) and value and not is_arn(value, service):
+            self.fault(path, value, f"an ARN, arn:aws:{service}:...", "give the ARN, not the name or the id")
+        return value or None
 
     def choice(self, path: str, allowed: Iterable[str], default: str) -> str:
         """The string at `path`, one of `allowed`."""

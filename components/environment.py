@@ -172,11 +172,12 @@ def inline_effects(seconds: int) -> Variables:
     return {"FOLDSTACK_INLINE_SECONDS": str(seconds)}
 
 
-def with_own(handle: Handle, variables: Variables) -> pulumi.Output[dict[str, str]]:
-    """`variables` and the domain's, on top of the program's own; empty ones are left out."""
+def with_own(handle: Handle, variables: Variables, own: Variables) -> pulumi.Output[dict[str, str]]:
+    """`variables` and the domain's, on top of the program's own and the function's `own`; of ours, empty ones are left
+    out."""
     ours = {**domain(handle), **variables}
-    return pulumi.Output.all(handle["environment"], ours).apply(
-        lambda both: {**both[0], **{name: value for name, value in both[1].items() if value != ""}}
+    return pulumi.Output.all(handle["environment"], own, ours).apply(
+        lambda all_: {**all_[0], **all_[1], **{name: value for name, value in all_[2].items() if value != ""}}
     )
 
 

@@ -8,12 +8,26 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from . import alarms, budget, domain_source, environment, permissions, personal_keys, roads, schedules, storage
+from . import (
+    alarms,
+    budget,
+    domain_source,
+    environment,
+    existing,
+    overrides,
+    permissions,
+    personal_keys,
+    roads,
+    schedules,
+    storage,
+)
 from .arguments import NAME, Arguments
 from .consumer_queue import ATTEMPTS, ConsumerQueue, waiting_queue
 from .domain_source import DomainSource
+from .existing import ExistingBus, ExistingTable
 from .function import Function
 from .handles import Commands, Domain, Events, OperatedService
+from .overrides import FunctionSettings
 from .relay import publishes, relay
 from .schedules import Scheduling, ServiceSchedule
 from .scope import Operations, Scope, operated
@@ -21,7 +35,6 @@ from .scope import Operations, Scope, operated
 SECRET = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
 TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 EVENT_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,127}")
-VARIABLE = re.compile(r"(?!FOLDSTACK_|AWS_|LAMBDA_|POWERTOOLS_)[A-Za-z][A-Za-z0-9_]*")
 COMMANDS_TIMEOUT = 60
 EFFECTS_TIMEOUT = 60
 MEMORY_MB = 1024
@@ -68,6 +81,12 @@ class EventSourcedServiceArgs(TypedDict):
     """Dollars a month that all with the service's tag should stay under, default 0: no budget."""
     budget_emails: NotRequired[list[str]]
     """At most 10 who are told of the budget besides the topic for alarms."""
+    table: NotRequired[ExistingTable]
+    """Your own table for commits, with its stream. Default: one is made."""
+    bus: NotRequired[ExistingBus]
+    """Your own bus, stream or topic, of the kind that `road` says. Default: one is made."""
+    functions: NotRequired[Mapping[str, FunctionSettings]]
+    """What to change of the functions "commands", "effects" and "relay"."""
     target: NotRequired[str]
     """What functions are built for: "arm64-python3.13" (default), "x86_64-python3.13" or "host"."""
     precompile: NotRequired[bool]
@@ -106,27 +125,36 @@ class EventSourcedService(pulumi.ComponentResource):
         epoch = arguments.integer("store_epoch", 1, 2**31 - 1, 1)
         limit = budget.read(arguments)
         ticking = schedules.read(arguments)
+        table = existing.table(arguments, "table", stream="the relay reads new commits there")
+        bus = existing.bus(arguments, "bus", road_name)
+        functions = overrides.functions(arguments, ("commands", "effects", "relay"))
+        overrides.variables(arguments, "environment")
         source = domain_source.source(arguments)
-        _check_environment(arguments, args)
         arguments.check()
         built = source.build(personal)
 
         super().__init__("foldstack:index:EventSourcedService", name, _recorded(args), opts)
-        scope = operations.scope(self, name, service)
+        scope = operations.scope(self, name, service, functions)
 
         budget.build(scope, service, limit)
-        key = storage.key(scope, "key", f"what {service} keeps of the tenant {silo}").arn if silo else None
-        commits = storage.table(scope, "commits", storage.COMMIT_KEYS, stream="NEW_IMAGE", key_arn=key)
+        key = scope.key_arn
+        if silo and key is None:
+            key = storage.key(scope, "key", f"what {service} keeps of the tenant {silo}").arn
+        commits = table or storage.table(scope, "commits", storage.COMMIT_KEYS, stream="NEW_IMAGE", key_arn=key)
         ids = storage.table(scope, "ids", storage.ID_KEYS, expires="ttl", key_arn=key)
         bodies = storage.bucket(scope, "bodies", versioned=True, key_arn=key)
         failures = storage.bucket(scope, "failures", versioned=False, expire_after_days=30, key_arn=key)
         keys = personal_keys.keys(scope, key) if personal else personal_keys.NONE
-        road = roads.build(scope, road_name, shards=shards, retention_hours=retention_hours)
+        road = roads.build(scope, road_name, bus, shards=shards, retention_hours=retention_hours)
         parked = waiting_queue(scope, "parked", largest_message=LARGEST_MESSAGE)
         secrets = {each: storage.secret(scope, each, value) for each, value in values.items()}
-        commands_queue = ConsumerQueue(scope, "commands", timeout=COMMANDS_TIMEOUT)
+        commands_queue = ConsumerQueue(scope, "commands", timeout=scope.timeout("commands", COMMANDS_TIMEOUT))
         effects_queue = ConsumerQueue(
-            scope, "effects", timeout=EFFECTS_TIMEOUT, attempts=effect_attempts, delay=effect_delay
+            scope,
+            "effects",
+            timeout=scope.timeout("effects", EFFECTS_TIMEOUT),
+            attempts=effect_attempts,
+            delay=effect_delay,
         )
         scheduling = Scheduling(scope, commands_queue)
 
@@ -147,6 +175,7 @@ class EventSourcedService(pulumi.ComponentResource):
             "road": road.name,
             "bus_name": road.bus_name,
             "bus_arn": road.bus_arn,
+            "bus_key_arn": road.key_arn or "",
             "failures_bucket_arn": failures.arn,
             "commit_table_name": commits.name,
             "commit_table_arn": commits.arn,
@@ -162,6 +191,7 @@ class EventSourcedService(pulumi.ComponentResource):
             "bodies_bucket_name": bodies.bucket,
             "bodies_bucket_arn": bodies.arn,
             "secrets": {each: made.arn for each, made in secrets.items()},
+            "secrets_key_arn": scope.key_arn or "",
             "queue_url": commands_queue.url,
             "queue_arn": commands_queue.arn,
             "dead_letters_arn": commands_queue.dead_letters.arn,
@@ -174,6 +204,8 @@ class EventSourcedService(pulumi.ComponentResource):
         for_tenants = permissions.execute_commands(commands)
         if silo:
             for_tenants = permissions.in_silo(for_tenants, domain)
+        else:
+            for_tenants = [*for_tenants, *permissions.use_key_for_tenants(domain)]
         executing = _commands(scope, commands, commands_queue, [each.name for each in ticking], for_tenants)
         scheduling.start(ticking, executing)
         feed = roads.feed(effects_queue, events, effect_types)
@@ -293,13 +325,6 @@ def _recorded(args: EventSourcedServiceArgs) -> dict[str, Any]:
     """`args` as the engine keeps them: without the path, which differs from machine to machine, values secret."""
     values = {name: pulumi.Output.secret(value) for name, value in (args.get("secret_values") or {}).items()}
     return {**args, "domain": {"entry": args["domain"]["entry"]}, "secret_values": values}
-
-
-def _check_environment(arguments: Arguments, args: EventSourcedServiceArgs) -> None:
-    for variable in args.get("environment") or {}:
-        if not VARIABLE.fullmatch(variable):
-            allowed = "letters, digits and _, not starting with FOLDSTACK_, AWS_, LAMBDA_ or POWERTOOLS_"
-            arguments.fault(f"environment.{variable}", variable, allowed, "rename it")
 
 
 def _secret_values(arguments: Arguments, args: EventSourcedServiceArgs) -> dict[str, pulumi.Input[str] | None]:

@@ -33,11 +33,12 @@ class Function:
         """`statements` is what it may do itself, `for_tenants` what only in a session made for a tenant; `after` has
         to be there before this code runs; `layers` come on top of the domain's. `alarmed`: whether any error, and any
         throttled call, is something that a person must look at."""
-        self.timeout = timeout
+        settings = scope.settings(suffix)
         self.variables = variables
         logs = aws.cloudwatch.LogGroup(
             scope.child(f"{suffix}-logs"),
             retention_in_days=scope.log_retention_days,
+            kms_key_id=scope.log_key_arn,
             tags=scope.tags,
             opts=scope.options(),
         )
@@ -47,7 +48,11 @@ class Function:
             tags=scope.tags,
             opts=scope.options(),
         )
-        tracing = permissions.trace() if scope.tracing else []
+        always = [
+            *permissions.write_logs(logs.arn),
+            *(permissions.trace() if scope.tracing else []),
+            *(permissions.join_network() if scope.network else []),
+        ]
         before: list[pulumi.Resource] = []
         if for_tenants:
             tenant_role, allowed = _tenant_role(scope, suffix, role, for_tenants)
@@ -57,7 +62,7 @@ class Function:
         self.ready = aws.iam.RolePolicy(
             scope.child(f"{suffix}-policy"),
             role=role.name,
-            policy=permissions.policy(*permissions.write_logs(logs.arn), *tracing, *statements),
+            policy=permissions.policy(*always, *statements),
             opts=scope.options(*before),
         )
         function = aws.lambda_.Function(
@@ -68,10 +73,11 @@ class Function:
             layers=[domain["layer_arn"], *layers],
             runtime=domain["runtime"],
             architectures=[domain["architecture"]],
-            timeout=timeout,
-            memory_size=memory_mb,
-            reserved_concurrent_executions=reserved_concurrency,
-            environment={"variables": environment.with_own(domain, variables)},
+            timeout=settings.timeout or timeout,
+            memory_size=settings.memory_mb or memory_mb,
+            reserved_concurrent_executions=settings.reserved_concurrency or reserved_concurrency,
+            environment={"variables": environment.with_own(domain, variables, settings.environment)},
+            vpc_config={**scope.network} if scope.network else None,
             logging_config={"log_format": "JSON", "log_group": logs.name},
             tracing_config={"mode": "Active" if scope.tracing else "PassThrough"},
             tags=scope.tags,

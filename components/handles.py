@@ -28,7 +28,7 @@ class Domain(TypedDict):
     silo: pulumi.Input[str]
     """The one tenant that all of this is for, empty where tenants share it."""
     key_arn: pulumi.Input[str]
-    """The ARN of the silo's own key, which its data is encrypted under; empty likewise."""
+    """The ARN of the KMS key that its data is under, a silo's own or a team's; empty where it is AWS's."""
 
 
 class Events(TypedDict):
@@ -42,6 +42,8 @@ class Events(TypedDict):
     """The name of the bus, stream or topic they are published on."""
     bus_arn: pulumi.Input[str]
     """Its ARN."""
+    bus_key_arn: NotRequired[pulumi.Input[str]]
+    """The ARN of the KMS key that it is under, empty where it is AWS's."""
     failures_bucket_arn: pulumi.Input[str]
     """The bucket for what the reader of a stream gives up."""
     commit_table_name: pulumi.Input[str]
@@ -73,6 +75,8 @@ class Commands(TypedDict):
     """Its ARN."""
     secrets: pulumi.Input[Mapping[str, pulumi.Input[str]]]
     """The ARN of each secret by its name."""
+    secrets_key_arn: NotRequired[pulumi.Input[str]]
+    """The ARN of the KMS key that they are under, empty where it is AWS's."""
     queue_url: pulumi.Input[str]
     """The queue of commands to be executed later."""
     queue_arn: pulumi.Input[str]
@@ -102,6 +106,8 @@ class Queries(TypedDict):
     """Their ARNs."""
     view_stream_arns: pulumi.Input[Mapping[str, pulumi.Input[str]]]
     """The ARNs of the streams of their changes, by the view's name; empty where they have none."""
+    view_key_arn: NotRequired[pulumi.Input[str]]
+    """The ARN of the KMS key that its pipeline was given for the tables, empty where it was none."""
     silo: pulumi.Input[str]
     """The one tenant whose rows they hold, empty where tenants share them."""
     sql_views: pulumi.Input[Sequence[pulumi.Input[str]]]
@@ -112,6 +118,8 @@ class Queries(TypedDict):
     """The name of their database, empty likewise."""
     sql_secret_arn: pulumi.Input[str]
     """The ARN of the secret of the role that reads them, empty likewise."""
+    sql_key_arn: NotRequired[pulumi.Input[str]]
+    """The ARN of the KMS key that the secret is under, empty where it is AWS's."""
     commit_table_name: pulumi.Input[str]
     """The table of commits: a row behind its reader's token is folded forward from it."""
     commit_table_arn: pulumi.Input[str]
@@ -164,6 +172,8 @@ class SqlConnection(TypedDict):
     """The ARN of the secret of the role that writes rows."""
     reader_secret_arn: pulumi.Input[str]
     """The ARN of the secret of the role that reads rows."""
+    key_arn: NotRequired[pulumi.Input[str]]
+    """The ARN of the KMS key that data and secrets are under, empty where it is AWS's."""
 
 
 class Tasks(TypedDict):
@@ -226,6 +236,8 @@ class Authorizer(TypedDict):
     """The table of tenants and their members: a door looks there whether a token still holds."""
     tenants_table_arn: NotRequired[pulumi.Input[str]]
     """Its ARN."""
+    tenants_key_arn: NotRequired[pulumi.Input[str]]
+    """The ARN of the KMS key that it is under, empty where it is AWS's."""
 
 
 class Tenants(TypedDict):
@@ -266,4 +278,6 @@ def optional(handle: Handle, key: str) -> pulumi.Output[Any]:
     def find(whole: Any) -> Any:
         return whole.get(key) if isinstance(whole, Mapping) else whole  # unknown, in a preview
 
+    if isinstance(handle, Mapping):
+        return pulumi.Output.from_input(handle.get(key))
     return pulumi.Output.from_input(handle).apply(find, True)

@@ -9,10 +9,11 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from . import environment, lake_tasks, permissions
+from . import environment, lake_tasks, overrides, permissions, sql_permissions
 from .arguments import Arguments
 from .function import Function
 from .handles import Authorizer, Commands, Handle, Queries, Tasks, optional
+from .overrides import FunctionSettings
 from .request_limit import RequestLimit
 from .scope import Operations, Scope, operated
 
@@ -59,6 +60,8 @@ class HttpApiArgs(TypedDict):
     """Memory of a function, 128 to 10240, default 1024; processor time grows with it."""
     reserved_concurrency: NotRequired[int]
     """How many requests a function serves at once, 1 to 1000, default the account's limit."""
+    functions: NotRequired[Mapping[str, FunctionSettings]]
+    """What to change of the function "router", or of "commands" and "queries" where it is `split`."""
     requests_per_second: NotRequired[int]
     """How many requests a second are let through, 1 to 10000, default 1000; twice that in a burst."""
     requests_per_minute: NotRequired[int]
@@ -84,13 +87,19 @@ class HttpApi(pulumi.ComponentResource):
         inline_seconds = arguments.integer("inline_seconds", 0, 20, 5)
         memory_mb = arguments.integer("memory_mb", 128, 10_240, 1024)
         reserved = arguments.integer("reserved_concurrency", 1, 1000, 1)
+        functions = overrides.functions(
+            arguments,
+            ("commands", "queries") if split else ("router",),
+            longest=TIMEOUT,
+            said=[each for each in ("memory_mb", "reserved_concurrency") if arguments.given(each)],
+        )
         _check_access(arguments, args, anonymous)
         arguments.check()
 
         super().__init__("foldstack:index:HttpApi", name, {**args}, opts)
         commands = pulumi.Output.from_input(args["commands"])
         queries = [pulumi.Output.from_input(each) for each in args.get("queries") or []]
-        scope = operations.scope(self, name, commands["domain"]["service"])
+        scope = operations.scope(self, name, commands["domain"]["service"], functions)
         routers = _Routers(
             scope,
             commands,
@@ -135,17 +144,18 @@ class _Routers:
     def for_all(self) -> Function:
         variables = {**self._command_variables(), **self._view_variables(), **self._silos(executing=True, views=True)}
         rights = [permissions.execute_commands, self._rows]
-        return self._router("router", "all", variables, [*self._reactions(), *self._views()], rights)
+        return self._router("router", "all", variables, [*self._reactions(), *self._views()], rights, self.queries)
 
     def for_commands(self) -> Function:
         variables = {**self._command_variables(), **self._silos(executing=True, views=False)}
-        return self._router("commands", "commands", variables, self._reactions(), [permissions.execute_commands])
+        return self._router("commands", "commands", variables, self._reactions(), [permissions.execute_commands], [])
 
     def for_queries(self) -> Function:
         silos = self._silos(executing=False, views=True)
         stored = {**environment.commits(self.commands), **environment.keys(self.commands)}
         rights = [permissions.query_commits, permissions.read_keys, self._rows]
-        return self._router("queries", "queries", {**stored, **self._view_variables(), **silos}, self._views(), rights)
+        variables = {**stored, **self._view_variables(), **silos}
+        return self._router("queries", "queries", variables, self._views(), rights, self.queries)
 
     def _router(
         self,
@@ -154,12 +164,17 @@ class _Routers:
         variables: environment.Variables,
         statements: list[permissions.Statement],
         rights: Sequence[Callable[[Handle], list[permissions.Statement]]],
+        queries: Sequence[Handle],
     ) -> Function:
-        """`rights` are what it may do for a tenant, on the store that the tenant is in."""
+        """`rights` are what it may do for a tenant, on the store that the tenant is in; `queries` whose views it
+        reads."""
         for_tenants = [statement for right in rights for statement in right(self.commands)]
+        of_views = permissions.keys_of_views(queries, self.commands)
+        for_tenants += permissions.use_key_for_tenants(self.commands["domain"], *of_views)
         for number, silo in enumerate(self.silos):
             mine = [statement for right in rights for statement in right(silo)]
-            for_tenants += permissions.in_silo(mine, silo["domain"], number)
+            of_views = permissions.keys_of_views(queries, silo)
+            for_tenants += permissions.in_silo(mine, silo["domain"], number, *of_views)
         return Function(
             self.scope,
             suffix,
@@ -209,7 +224,13 @@ class _Routers:
     def _views(self) -> list[permissions.Statement]:
         """What is no tenant's, or is behind row-level security."""
         keys = [key for number, silo in enumerate(self.silos) for key in permissions.use_key(silo["domain"], number)]
-        return [*permissions.follow_generations(self.queries), *permissions.read_database(self.queries), *keys]
+        of_views = [optional(each, "view_key_arn") for each in self.queries]
+        return [
+            *permissions.follow_generations(self.queries),
+            *sql_permissions.read_database(self.queries),
+            *keys,
+            *permissions.under_key("UseKeyOfViews", permissions.READING, of_views, "dynamodb"),
+        ]
 
 
 def _serve(
@@ -274,6 +295,7 @@ def _stage(scope: Scope, api: aws.apigatewayv2.Api, requests_per_second: int) ->
     logs = aws.cloudwatch.LogGroup(
         scope.child("access-logs"),
         retention_in_days=scope.log_retention_days,
+        kms_key_id=scope.log_key_arn,
         tags=scope.tags,
         opts=scope.options(),
     )

@@ -7,7 +7,7 @@ import pulumi_aws as aws
 
 from . import alarms, lake_permissions, permissions, storage
 from .function import account_of
-from .handles import Handle
+from .handles import Handle, optional
 from .scope import Scope
 
 ROADS = ("eventbridge", "kinesis", "sns")
@@ -87,7 +87,11 @@ class Archive:
         )
 
     def _source(self, events: Handle) -> dict[str, Any]:
-        statements = permissions.read_data_stream(events["bus_arn"])[:1]
+        key = optional(events, "bus_key_arn")
+        statements = [
+            *permissions.read_data_stream(events["bus_arn"])[:1],
+            *permissions.under_key("ReadUnderKey", ["Decrypt"], [key], "kinesis"),
+        ]
         role, _ = self._role("firehose.amazonaws.com", "source", statements)
         return {"kinesis_stream_arn": events["bus_arn"], "role_arn": role.arn}
 

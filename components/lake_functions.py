@@ -11,7 +11,7 @@ import pulumi_aws as aws
 from . import alarms, environment, lake_permissions, permissions, roads
 from .consumer_queue import Batch, waiting_queue
 from .function import Function, account_of
-from .handles import Handle
+from .handles import Handle, optional
 from .scope import Scope
 
 WRITER_TIMEOUT = 120
@@ -34,11 +34,13 @@ class Rows:
         self.views = views
         self._streams: Mapping[str, pulumi.Output[str]] = {}
         self._tables: Mapping[str, pulumi.Output[str]] = {}
+        self._key_arn: pulumi.Input[str | None] = None
         self.names: Mapping[str, pulumi.Output[str]] = {}
         self._folded = queries is None
         if queries is None or not views:
             return
         given = pulumi.Output.from_input(queries)
+        self._key_arn = optional(given, "view_key_arn")
         parts = ("view_stream_arns", "view_table_arns", "view_tables")
         known = pulumi.Output.all(given["sql_views"], *(given[part] for part in parts)).apply(
             lambda all_: _checked(all_[0], views, *all_[1:])
@@ -55,7 +57,10 @@ class Rows:
         if self._folded and self.views:
             return lake_permissions.fold_rows(source["commit_table_arn"])
         streams, tables = list(self._streams.values()), list(self._tables.values())
-        return lake_permissions.follow_rows(streams, tables, source["commit_table_arn"])
+        return [
+            *lake_permissions.follow_rows(streams, tables, source["commit_table_arn"]),
+            *permissions.under_key("UseKeyOfViews", permissions.READING, [self._key_arn], "dynamodb"),
+        ]
 
     def drain_into(self, scope: Scope, function: Function, source: Handle, batch: Batch) -> None:
         """Give the function what becomes of rows: what it cannot take goes to the service's bucket of failures."""
@@ -121,7 +126,7 @@ def writer_of(
     name: str,
 ) -> Function:
     parked = waiting_queue(scope, "parked")
-    consumed = roads.source(scope, "writer", source, [], timeout=WRITER_TIMEOUT, batch=batch)
+    consumed = roads.source(scope, "writer", source, [], timeout=scope.timeout("writer", WRITER_TIMEOUT), batch=batch)
     failures = [] if source["road"] == "kinesis" else permissions.keep_failures(source["failures_bucket_arn"])
     writer = Function(
         scope,

@@ -22,6 +22,8 @@ from .sql_store import SqlStore
 from .tenant_auth import TenantAuth
 
 NAME = "foldstack"
+CHOSEN = ("environment", "functions", "secret_values", "tables")
+"""Arguments whose keys are names, and not ours."""
 _COMPONENTS = [
     AnalyticsLake,
     DeletionCascade,
@@ -84,9 +86,9 @@ class Package(ComponentProvider):
 
 def _in_camel_case(path: str) -> str:
     """`operations.log_retention_days` as `operations.logRetentionDays`; keys that a caller chose stay as they are."""
-    first, *inner = path.split(".")
-    ours = first in ("domain", "operations")
-    return ".".join([_camel(first), *(_camel(key) if ours else key for key in inner)])
+    keys = path.split(".")
+    of = ["", *keys]
+    return ".".join(key if of[index] in CHOSEN else _camel(key) for index, key in enumerate(keys))
 
 
 def _camel(key: str) -> str:

@@ -9,13 +9,29 @@ from .handles import Handle, optional
 
 Statement = dict[str, Any]
 
+NETWORK = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+"""What Lambda does as a function's role to put it into a VPC."""
+
 ON_EVERYTHING = {
     "xray:PutTraceSegments": "a trace belongs to no resource",
     "xray:PutTelemetryRecords": "a trace belongs to no resource",
     "dynamodb:ListStreams": "lists streams before any is named; Lambda's stream reader asks for it",
     "kinesis:ListStreams": "lists streams before any is named; Lambda's stream reader asks for it",
+    **dict.fromkeys(NETWORK, "Lambda makes a function's network interfaces before they have names"),
 }
 """Actions that take no resource, with the reason: the only ones ever allowed on `*`."""
+
+KEEPING = ("Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo")
+"""What KMS is asked on behalf of whoever reads and writes a table or a bucket."""
+
+READING = ("Decrypt", "DescribeKey")
 
 TENANT = "${aws:PrincipalTag/tenant}"
 """The tenant that a session was made for: a tag that its role's trust policy alone lets it have."""
@@ -90,6 +106,12 @@ def trace() -> list[Statement]:
     return [allow("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*")]
 
 
+def join_network() -> list[Statement]:
+    """Be put into a VPC by Lambda. The function's own code may do none of it: what it calls names it as the source."""
+    of_lambda_alone = {"Null": {"lambda:SourceFunctionArn": "true"}}
+    return [{**allow("JoinNetwork", list(NETWORK), "*"), "Condition": of_lambda_alone}]
+
+
 def execute_commands(commands: Handle) -> list[Statement]:
     """In a tenant's session: load its streams, append its commits, remember its command ids, make keys for personal
     data. Nobody may update or delete a commit, and no function a key."""
@@ -125,23 +147,49 @@ def read_views(queries: Sequence[Handle], store: Handle) -> list[Statement]:
     return [of_tenant("ReadViews", ["dynamodb:GetItem", "dynamodb:Query"], _view_tables(queries, store))]
 
 
-def in_silo(statements: Sequence[Statement], domain: Handle, number: int = 0) -> list[Statement]:
-    """What may be done for a tenant, in the session of one tenant alone, with the key of its own; `number` tells
-    silos apart in one policy."""
+def in_silo(
+    statements: Sequence[Statement], domain: Handle, number: int = 0, *more_keys: pulumi.Input[str | None]
+) -> list[Statement]:
+    """What may be done for a tenant, in the session of one tenant alone, with the key of its own and whatever more keys
+    its data is under; `number` tells silos apart in one policy."""
     only = {"aws:PrincipalTag/tenant": domain["silo"]}
     return [
         {**each, "Sid": f"{each['Sid']}InSilo{number}", "Condition": {**each["Condition"], "StringEquals": only}}
-        for each in [*statements, *use_key(domain)]
+        for each in [*statements, *use_key(domain, 0, *more_keys)]
     ]
 
 
-def use_key(domain: Handle, number: int = 0) -> list[Statement]:
-    """Read and write what is encrypted under a silo's own key, through the services that hold it. Without a silo it
-    is a statement about nothing."""
-    actions = ["Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo"]
-    through = {"StringLike": {"kms:ViaService": ["dynamodb.*.amazonaws.com", "s3.*.amazonaws.com"]}}
-    key = _values({"key": domain["key_arn"]}).apply(lambda arns: [arn for arn in arns if arn])
-    return [{**allow(f"UseKey{number}", [f"kms:{each}" for each in actions], key), "Condition": through}]
+def use_key(domain: Handle, number: int = 0, *more_keys: pulumi.Input[str | None]) -> list[Statement]:
+    """Read and write what is encrypted under a service's own key, through the services that hold it, and under more
+    keys. Without any it is a statement about nothing."""
+    return under_key(f"UseKey{number}", KEEPING, [domain["key_arn"], *more_keys], "dynamodb", "s3")
+
+
+def use_key_for_tenants(domain: Handle, *more_keys: pulumi.Input[str | None]) -> list[Statement]:
+    """As `use_key`, in the session of a tenant alone."""
+    return [
+        {**each, "Condition": {**each["Condition"], "Null": {"aws:PrincipalTag/tenant": "false"}}}
+        for each in use_key(domain, 0, *more_keys)
+    ]
+
+
+def under_key(
+    sid: str, actions: Sequence[str], key_arns: Sequence[pulumi.Input[str | None]], *services: str
+) -> list[Statement]:
+    """Use those keys that there are through AWS services, which keep what the keys encrypt."""
+    statement = allow(sid, [f"kms:{each}" for each in actions], filled(key_arns))
+    through = [f"{each}.*.amazonaws.com" for each in services]
+    return [{**statement, "Condition": {"StringLike": {"kms:ViaService": through}}}]
+
+
+def keys_of_views(queries: Sequence[Handle], store: Handle) -> list[pulumi.Output[str]]:
+    """The keys that the tables of those pipelines are under which fold a store's commits."""
+    return [
+        pulumi.Output.all(store["commit_table_arn"], each["commit_table_arn"], optional(each, "view_key_arn")).apply(
+            lambda known: (known[0] == known[1] and known[2]) or ""
+        )
+        for each in queries
+    ]
 
 
 def follow_generations(queries: Sequence[Handle]) -> list[Statement]:
@@ -154,7 +202,7 @@ def read_commits(events: Handle) -> list[Statement]:
     """Load streams of all tenants."""
     return [
         allow("ReadCommits", ["dynamodb:Query"], events["commit_table_arn"]),
-        allow("ReadBodies", ["s3:GetObject"], _objects(events["bodies_bucket_arn"])),
+        allow("ReadBodies", ["s3:GetObject"], objects_of(events["bodies_bucket_arn"])),
     ]
 
 
@@ -173,34 +221,12 @@ def write_views(queries: Handle) -> list[Statement]:
     return [allow("WriteViews", [f"dynamodb:{each}" for each in actions], _values(queries["view_table_arns"]))]
 
 
-def read_database(queries: Sequence[Handle]) -> list[Statement]:
-    """Run single statements as the reader of the views of some pipelines."""
-    clusters = _filled([each["sql_cluster_arn"] for each in queries])
-    secrets = _filled([each["sql_secret_arn"] for each in queries])
-    return [
-        allow("ReadDatabase", ["rds-data:ExecuteStatement"], clusters),
-        allow("LogInToRead", ["secretsmanager:GetSecretValue"], secrets),
-    ]
-
-
-def write_database(cluster_arn: pulumi.Input[str], secret_arn: pulumi.Input[str]) -> list[Statement]:
-    """Run statements and transactions as the role of one secret."""
-    actions = ["BeginTransaction", "CommitTransaction", "ExecuteStatement", "RollbackTransaction"]
-    return [
-        allow("WriteDatabase", [f"rds-data:{each}" for each in actions], cluster_arn),
-        allow("LogInToWrite", ["secretsmanager:GetSecretValue"], secret_arn),
-    ]
-
-
-def set_logins(*secret_arns: pulumi.Input[str]) -> list[Statement]:
-    """Make up the passwords of database roles, or find those that were."""
-    actions = ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]
-    return [allow("SetLogins", actions, list(secret_arns))]
-
-
-def read_membership(table_arn: pulumi.Input[str]) -> list[Statement]:
+def read_membership(table_arn: pulumi.Input[str], key_arn: pulumi.Input[str] | None) -> list[Statement]:
     """Look up who somebody is in which tenant, one by one."""
-    return [allow("ReadMembership", ["dynamodb:GetItem"], table_arn)]
+    return [
+        allow("ReadMembership", ["dynamodb:GetItem"], table_arn),
+        *under_key("UseKeyOfMembers", READING, [key_arn], "dynamodb"),
+    ]
 
 
 def check_membership(authorizer: Handle | None) -> list[Statement]:
@@ -208,12 +234,11 @@ def check_membership(authorizer: Handle | None) -> list[Statement]:
     if authorizer is None:
         return []
     arns = optional(authorizer, "tenants_table_arn").apply(lambda arn: [arn] if arn else [])
-    return [allow("CheckMembership", ["dynamodb:BatchGetItem"], arns)]
-
-
-def count_requests(table_arn: pulumi.Input[str]) -> list[Statement]:
-    """Add to the counters of tenants' requests, one by one."""
-    return [allow("CountRequests", ["dynamodb:UpdateItem"], table_arn)]
+    key = optional(authorizer, "tenants_key_arn")
+    return [
+        allow("CheckMembership", ["dynamodb:BatchGetItem"], arns),
+        *under_key("UseKeyOfMembers", READING, [key], "dynamodb"),
+    ]
 
 
 def collect_references(table_arn: pulumi.Input[str]) -> list[Statement]:
@@ -229,7 +254,11 @@ def page_references(table_arn: pulumi.Input[str]) -> list[Statement]:
 
 def read_secrets(commands: Handle) -> list[Statement]:
     """Read the service's secrets."""
-    return [allow("ReadSecrets", ["secretsmanager:GetSecretValue"], _values(commands["secrets"]))]
+    key = optional(commands, "secrets_key_arn")
+    return [
+        allow("ReadSecrets", ["secretsmanager:GetSecretValue"], _values(commands["secrets"])),
+        *under_key("OpenSecrets", ["Decrypt"], [key], "secretsmanager"),
+    ]
 
 
 def set_timers(commands: Handle, number: int = 0) -> list[Statement]:
@@ -294,26 +323,6 @@ def invoke(function_arn: pulumi.Input[str]) -> list[Statement]:
     return [allow("Invoke", ["lambda:InvokeFunction"], function_arn)]
 
 
-def accept_from_rule(queue_arn: pulumi.Input[str], rule_arn: pulumi.Input[str]) -> Statement:
-    """What a queue's own policy says: this rule, and no other, may send to it."""
-    return _accept("AcceptFromRule", queue_arn, "events.amazonaws.com", rule_arn)
-
-
-def accept_from_topic(queue_arn: pulumi.Input[str], topic_arn: pulumi.Input[str]) -> Statement:
-    """What a queue's own policy says: this topic, and no other, may send to it."""
-    return _accept("AcceptFromTopic", queue_arn, "sns.amazonaws.com", topic_arn)
-
-
-def only_over_tls(bucket_arn: pulumi.Output[str]) -> Statement:
-    """What a bucket's own policy says: nobody may reach it unencrypted."""
-    return _only_over_tls("s3:*", [bucket_arn, _objects(bucket_arn)])
-
-
-def publish_over_tls(topic_arn: pulumi.Input[str]) -> Statement:
-    """What a topic's own policy says: nobody may publish on it unencrypted."""
-    return _only_over_tls("sns:Publish", topic_arn)
-
-
 def allow(sid: str, actions: list[str], resource: Any) -> Statement:
     """These actions on this resource, or on each of a list."""
     return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource}
@@ -335,10 +344,10 @@ def _bodies_of_tenant(sid: str, actions: list[str], bucket_arn: pulumi.Input[str
 def _keys_of_tenant(sid: str, items: list[str], uses: list[str], commands: Handle) -> list[Statement]:
     """Keys of personal data, in the table and to be unwrapped: made for the session's tenant, by its encryption context
     too. Nothing where the domain has none."""
-    unwrap = allow(f"{sid}Wrapped", [f"kms:{each}" for each in uses], _filled([commands["kms_key_arn"]]))
+    unwrap = allow(f"{sid}Wrapped", [f"kms:{each}" for each in uses], filled([commands["kms_key_arn"]]))
     context = {"kms:EncryptionContext:tenant": TENANT}
     return [
-        of_tenant(f"{sid}Keys", [f"dynamodb:{each}" for each in items], _filled([commands["key_table_arn"]])),
+        of_tenant(f"{sid}Keys", [f"dynamodb:{each}" for each in items], filled([commands["key_table_arn"]])),
         {**unwrap, "Condition": {"StringLike": context, "Null": {"aws:PrincipalTag/tenant": "false"}}},
     ]
 
@@ -365,26 +374,8 @@ def _view_tables(queries: Sequence[Handle], store: Handle) -> pulumi.Output[list
     )
 
 
-def _accept(sid: str, queue_arn: pulumi.Input[str], service: str, source_arn: pulumi.Input[str]) -> Statement:
-    return {
-        **allow(sid, ["sqs:SendMessage"], queue_arn),
-        "Principal": {"Service": service},
-        "Condition": {"ArnEquals": {"aws:SourceArn": source_arn}},
-    }
-
-
-def _only_over_tls(action: str, resource: Any) -> Statement:
-    return {
-        "Sid": "OnlyOverTls",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": action,
-        "Resource": resource,
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
-
-
-def _objects(bucket_arn: Any) -> pulumi.Output[str]:
+def objects_of(bucket_arn: Any) -> pulumi.Output[str]:
+    """All objects of a bucket."""
     return pulumi.Output.concat(bucket_arn, "/*")
 
 
@@ -392,5 +383,5 @@ def _values(*by_name: Any) -> pulumi.Output[list[str]]:
     return pulumi.Output.all(*by_name).apply(lambda all_: sorted(arn for each in all_ for arn in each.values()))
 
 
-def _filled(arns: Sequence[Any]) -> pulumi.Output[list[str]]:
+def filled(arns: Sequence[Any]) -> pulumi.Output[list[str]]:
     return pulumi.Output.all(*arns).apply(lambda all_: sorted({arn for arn in all_ if arn}))

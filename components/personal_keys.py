@@ -25,10 +25,10 @@ class PersonalKeys(TypedDict):
 NONE: PersonalKeys = {"key_table_name": "", "key_table_arn": "", "kms_key_arn": ""}
 
 
-def keys(scope: Scope, silo_key_arn: pulumi.Input[str] | None) -> PersonalKeys:
-    """The table, and the KMS key: a silo's own, or one for this alone."""
-    table = storage.table(scope, "keys", storage.ID_KEYS, recovery_days=RECOVERY_DAYS, key_arn=silo_key_arn)
-    wrapping = silo_key_arn or storage.key(scope, "keys-key", "wraps the keys of personal data").arn
+def keys(scope: Scope, key_arn: pulumi.Input[str] | None) -> PersonalKeys:
+    """The table, and the KMS key: the one that the service has, or one for this alone."""
+    table = storage.table(scope, "keys", storage.ID_KEYS, recovery_days=RECOVERY_DAYS, key_arn=key_arn)
+    wrapping = key_arn or storage.key(scope, "keys-key", "wraps the keys of personal data").arn
     return {"key_table_name": table.name, "key_table_arn": table.arn, "kms_key_arn": wrapping}
 
 

@@ -8,12 +8,14 @@ from typing import Any, NotRequired, TypedDict, cast
 import pulumi
 import pulumi_aws as aws
 
-from . import environment, permissions, roads, silo, sql_views, storage
+from . import environment, existing, overrides, permissions, roads, silo, sql_views, storage
 from .arguments import Arguments
 from .consumer_queue import waiting_queue
 from .event_sourced_service import EVENT_TYPE, TENANT
+from .existing import ExistingTable
 from .function import Function, account_of
 from .handles import Events, Handle, OperatedPipeline, Queries, SqlConnection
+from .overrides import FunctionSettings
 from .scope import Operations, Scope, operated
 
 VIEW = re.compile(r"[a-z]([a-z0-9_-]{0,22}[a-z0-9])?")
@@ -34,12 +36,17 @@ class ProjectionPipelineArgs(TypedDict):
     types: NotRequired[list[str]]
     """Stored event types that the views fold, default all."""
     silo: NotRequired[str]
-    """The tenant whose silo the `source` is: the views' tables are encrypted under its key. Default: none's."""
+    """The tenant whose silo the `source` is: the views' tables are encrypted under its key, unless `operations` have
+    another. Default: none's."""
     road: NotRequired[str]
     """The road of a `source` that comes as an output, from another language or stack, default "eventbridge"; a source
     of the same program says it itself."""
     streams: NotRequired[bool]
     """Whether changes of rows can be followed, as AnalyticsLake does, default false. Only in DynamoDB."""
+    tables: NotRequired[Mapping[str, ExistingTable]]
+    """Your own tables for views, by the view's name; the others are made."""
+    functions: NotRequired[Mapping[str, FunctionSettings]]
+    """What to change of the functions "projector" and, beside a `store`, "migrate"."""
     sweep_schedule: NotRequired[str]
     """When views are compared with the store, an EventBridge Scheduler expression, default "rate(1 day)"."""
     operations: NotRequired[Operations]
@@ -70,23 +77,28 @@ class ProjectionPipeline(pulumi.ComponentResource):
             arguments.fault("road", road, f"{said!r}, which its source says", "leave it out")
         if streams and args.get("store") is not None:
             arguments.fault("streams", True, "false beside a store: PostgreSQL has no streams", "leave it out")
+        store = args.get("store")
+        own = existing.tables(arguments, "tables", views, stream="`streams` says that changes are followed" * streams)
+        if own and store is not None:
+            arguments.fault("tables", list(own), "none beside a store", "drop one of the two")
+        functions = overrides.functions(arguments, ["projector"] if store is None else ["migrate", "projector"])
         arguments.check()
         source = roads.known(args["source"], road)
 
         super().__init__("foldstack:index:ProjectionPipeline", name, {**args}, opts)
-        scope = operations.scope(self, name, source["domain"]["service"])
+        scope = operations.scope(self, name, source["domain"]["service"], functions)
 
-        store = args.get("store")
         parked = waiting_queue(scope, "parked")
-        consumed = roads.source(scope, "projector", source, types, timeout=TIMEOUT)
+        consumed = roads.source(scope, "projector", source, types, timeout=scope.timeout("projector", TIMEOUT))
         if store is None:
-            key = silo.key(source["domain"], tenant)
+            key = scope.key_arn or silo.key(source["domain"], tenant)
             shown = "NEW_AND_OLD_IMAGES" if streams else None
             tables = {
-                view: storage.table(scope, f"view-{view}", storage.VIEW_KEYS, stream=shown, key_arn=key)
+                view: own.get(view)
+                or storage.table(scope, f"view-{view}", storage.VIEW_KEYS, stream=shown, key_arn=key)
                 for view in views
             }
-            access = _in_tables(tables, streams)
+            access = _in_tables(tables, streams, scope.key_arn)
         else:
             access = sql_views.access(scope, source["domain"], pulumi.Output.from_input(store), views)
         queries: dict[str, Any] = {
@@ -119,7 +131,9 @@ class ProjectionPipeline(pulumi.ComponentResource):
         self.register_outputs({"queries": self.queries, "view_tables": self.view_tables, "operated": self.operated})
 
 
-def _in_tables(tables: Mapping[str, aws.dynamodb.Table], streams: bool) -> sql_views.Access:
+def _in_tables(
+    tables: Mapping[str, aws.dynamodb.Table | existing.Table], streams: bool, key_arn: pulumi.Input[str] | None
+) -> sql_views.Access:
     queries: dict[str, Any] = {
         "view_tables": {view: table.name for view, table in tables.items()},
         "view_table_arns": {view: table.arn for view, table in tables.items()},
@@ -128,9 +142,15 @@ def _in_tables(tables: Mapping[str, aws.dynamodb.Table], streams: bool) -> sql_v
         "sql_cluster_arn": "",
         "sql_database": "",
         "sql_secret_arn": "",
+        "view_key_arn": key_arn or "",
+        "sql_key_arn": "",
     }
     names = pulumi.Output.json_dumps(queries["view_tables"], sort_keys=True)
-    return sql_views.Access(queries, {"FOLDSTACK_VIEW_TABLES": names}, permissions.write_views(queries))
+    statements = [
+        *permissions.write_views(queries),
+        *permissions.under_key("UseKeyOfViews", permissions.KEEPING, [key_arn], "dynamodb"),
+    ]
+    return sql_views.Access(queries, {"FOLDSTACK_VIEW_TABLES": names}, statements)
 
 
 def _projector(

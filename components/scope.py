@@ -1,11 +1,14 @@
 """What the children of one component have in common: parent, name, tags, and how they are operated."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NotRequired, TypedDict
 
 import pulumi
 
+from . import overrides
 from .arguments import LOG_RETENTION, Arguments
+from .overrides import Network, Settings
 
 
 class Operations(TypedDict):
@@ -21,24 +24,58 @@ class Operations(TypedDict):
     """Whether functions write X-Ray traces, default true."""
     tenant_metrics: NotRequired[bool]
     """Whether each tenant's usage is in metrics of its own, default false: they are five, at 0.30 $ a month each."""
+    key_arn: NotRequired[pulumi.Input[str]]
+    """Your own KMS key, which data and secrets are encrypted under; default AWS's keys. docs/existing.md lists both."""
+    log_key_arn: NotRequired[pulumi.Input[str]]
+    """The KMS key for logs: its own policy must let CloudWatch Logs use it. Default AWS's."""
+    network: NotRequired[Network]
+    """The VPC that functions are in, default none."""
 
 
 @dataclass(frozen=True)
-class Scope:
-    """Makes the names and options of one component's children."""
+class Operated:
+    """The checked form of Operations."""
 
-    parent: pulumi.ComponentResource
-    name: str
-    service: pulumi.Input[str]
     keep: bool
     log_retention_days: int
     tracing: bool
     tenant_metrics: bool
     alarm_topic_arn: pulumi.Input[str] | None
+    key_arn: pulumi.Input[str] | None
+    log_key_arn: pulumi.Input[str] | None
+    network: Network | None
+
+    def scope(
+        self,
+        parent: pulumi.ComponentResource,
+        name: str,
+        service: pulumi.Input[str],
+        functions: Mapping[str, Settings] | None = None,
+    ) -> "Scope":
+        """The scope of the children of `parent`, some of whose functions have settings of their own."""
+        return Scope(**vars(self), parent=parent, name=name, service=service, functions=functions or {})
+
+
+@dataclass(frozen=True)
+class Scope(Operated):
+    """Makes the names and options of one component's children."""
+
+    parent: pulumi.ComponentResource
+    name: str
+    service: pulumi.Input[str]
+    functions: Mapping[str, Settings] = field(default_factory=dict)
 
     def child(self, suffix: str) -> str:
         """The logical name of a child: part of its URN, so never change a suffix."""
         return f"{self.name}-{suffix}"
+
+    def settings(self, function: str) -> Settings:
+        """What the team has decided of one function."""
+        return self.functions.get(function, Settings())
+
+    def timeout(self, function: str, usual: int) -> int:
+        """How long a function may run, in seconds: its queue has to know."""
+        return self.settings(function).timeout or usual
 
     @property
     def tags(self) -> dict[str, pulumi.Input[str]]:
@@ -54,30 +91,6 @@ class Scope:
         return pulumi.ResourceOptions(parent=self.parent, protect=self.keep, retain_on_delete=self.keep)
 
 
-@dataclass(frozen=True)
-class Operated:
-    """The checked form of Operations."""
-
-    keep: bool
-    log_retention_days: int
-    tracing: bool
-    tenant_metrics: bool
-    alarm_topic_arn: pulumi.Input[str] | None
-
-    def scope(self, parent: pulumi.ComponentResource, name: str, service: pulumi.Input[str]) -> Scope:
-        """The scope of the children of `parent`."""
-        return Scope(
-            parent,
-            name,
-            service,
-            self.keep,
-            self.log_retention_days,
-            self.tracing,
-            self.tenant_metrics,
-            self.alarm_topic_arn,
-        )
-
-
 def operated(arguments: Arguments) -> Operated:
     """Read and check `operations`; its faults are raised by `arguments.check()`."""
     given = arguments.nested("operations", Operations)
@@ -87,4 +100,7 @@ def operated(arguments: Arguments) -> Operated:
         tracing=arguments.flag("operations.tracing", True),
         tenant_metrics=arguments.flag("operations.tenant_metrics", False),
         alarm_topic_arn=given.get("alarm_topic_arn") or None,
+        key_arn=arguments.arn("operations.key_arn", "kms"),
+        log_key_arn=arguments.arn("operations.log_key_arn", "kms"),
+        network=overrides.network(arguments, "operations.network"),
     )

@@ -78,6 +78,7 @@ class SqlStore(pulumi.ComponentResource):
             "owner_secret_arn": cluster.master_user_secrets[0]["secret_arn"],
             "projector_secret_arn": projector.arn,
             "reader_secret_arn": reader.arn,
+            "key_arn": scope.key_arn or "",
         }
         self.connection = pulumi.Output.from_input(connection)
         self.register_outputs({"connection": self.connection})
@@ -109,6 +110,8 @@ def _cluster(scope: Scope, version: str, least: float, most: int, args: SqlStore
         manage_master_user_password=True,
         enable_http_endpoint=True,
         storage_encrypted=True,
+        kms_key_id=scope.key_arn,
+        master_user_secret_kms_key_id=scope.key_arn,
         serverlessv2_scaling_configuration=scaling,
         backup_retention_period=BACKUP_DAYS if scope.keep else 1,
         copy_tags_to_snapshot=True,

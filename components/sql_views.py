@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import pulumi
 import pulumi_aws as aws
 
-from . import environment, permissions
+from . import environment, permissions, sql_permissions
 from .function import Function
-from .handles import Handle
+from .handles import Handle, optional
 from .scope import Scope
 
 MIGRATION_TIMEOUT = 300
@@ -28,7 +28,6 @@ class Access(NamedTuple):
 def access(scope: Scope, domain: Handle, connection: Handle, views: list[str]) -> Access:
     """Set up the database by each deployment; what uses the views waits for it."""
     migration = _migration(scope, domain, connection, views)
-    cluster = connection["cluster_arn"]
     writer, reader = (
         pulumi.Output.all(connection[f"{role}_secret_arn"], migration.id).apply(lambda both: both[0])
         for role in ("projector", "reader")
@@ -38,12 +37,14 @@ def access(scope: Scope, domain: Handle, connection: Handle, views: list[str]) -
         "view_table_arns": {},
         "view_stream_arns": {},
         "sql_views": views,
-        "sql_cluster_arn": cluster,
+        "sql_cluster_arn": connection["cluster_arn"],
         "sql_database": connection["database"],
         "sql_secret_arn": reader,
+        "sql_key_arn": optional(connection, "key_arn").apply(lambda arn: arn or ""),
+        "view_key_arn": "",
     }
     variables = environment.sql(connection, writer, views)
-    return Access(queries, variables, permissions.write_database(cluster, writer))
+    return Access(queries, variables, sql_permissions.write_database(connection, writer))
 
 
 def _migration(scope: Scope, domain: Handle, connection: Handle, views: list[str]) -> aws.lambda_.Invocation:
@@ -55,8 +56,8 @@ def _migration(scope: Scope, domain: Handle, connection: Handle, views: list[str
         domain=domain,
         variables={**environment.sql(connection, owner, views), **environment.sql_roles(connection)},
         statements=[
-            *permissions.write_database(connection["cluster_arn"], owner),
-            *permissions.set_logins(connection["projector_secret_arn"], connection["reader_secret_arn"]),
+            *sql_permissions.write_database(connection, owner),
+            *sql_permissions.set_logins(connection),
         ],
         timeout=MIGRATION_TIMEOUT,
         memory_mb=MEMORY_MB,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
-from . import permissions
+from . import permissions, resource_policies
 from .scope import Scope
 
 Rule = aws.s3.BucketLifecycleConfigurationRuleArgsDict
@@ -103,7 +103,7 @@ def bucket(
     aws.s3.BucketPolicy(
         scope.child(f"{suffix}-policy"),
         bucket=made.bucket,
-        policy=permissions.policy(permissions.only_over_tls(made.arn)),
+        policy=permissions.policy(resource_policies.only_over_tls(made.arn)),
         opts=scope.options(closed),
     )
     if locked_days:
@@ -129,10 +129,11 @@ def key(scope: Scope, suffix: str, purpose: str) -> aws.kms.Key:
 
 
 def secret(scope: Scope, name: str, value: pulumi.Input[str] | None) -> aws.secretsmanager.Secret:
-    """A secret; without a value it waits for a person to set one."""
+    """A secret, under AWS's key for them or the team's; without a value it waits for a person to set one."""
     made = aws.secretsmanager.Secret(
         scope.child(f"secret-{name}"),
         recovery_window_in_days=30 if scope.keep else 0,
+        kms_key_id=scope.key_arn,
         tags=scope.tags,
         opts=scope.options(),
     )

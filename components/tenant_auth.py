@@ -1,16 +1,18 @@
 """TenantAuth: who users and machines are, to which tenant they belong, and tokens that say so."""
 
-import hashlib
 import re
+from collections.abc import Mapping
 from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from . import alarms, environment, permissions, storage, user_pool
+from . import alarms, environment, existing, overrides, permissions, storage, user_pool
 from .arguments import NAME, Arguments
+from .existing import ExistingTable, ExistingUserPool
 from .function import Function
 from .handles import Authorizer, Domain, Handle, OperatedAuth, Tenants
+from .overrides import FunctionSettings
 from .scope import Operations, Scope, operated
 from .user_pool import PasswordPolicy
 
@@ -19,6 +21,8 @@ PREFIX = re.compile(r"(?!.*(aws|amazon|cognito))[a-z0-9]([a-z0-9-]{0,61}[a-z0-9]
 TRIGGER_TIMEOUT = 5  # Cognito waits no longer
 REFUSED_SIGN_INS = 20  # each is an error of the trigger; so many within five minutes are worth a look
 SCOPE = "api"
+OF_A_POOL = ["email_from", "email_identity_arn", "mfa", "password", "sign_up"]
+"""Arguments that say what a pool of ours is like."""
 
 
 class TenantAuthArgs(TypedDict):
@@ -46,6 +50,12 @@ class TenantAuthArgs(TypedDict):
     """The sender of invitations and codes, default Cognito's own, who sends 50 a day."""
     email_identity_arn: NotRequired[pulumi.Input[str]]
     """The SES identity that sends them; required with `email_from`."""
+    user_pool: NotRequired[ExistingUserPool]
+    """Your own user pool, whose owner lets it call the `claims_function`. Default: one is made."""
+    table: NotRequired[ExistingTable]
+    """Your own table for tenants and their members. Default: one is made."""
+    functions: NotRequired[Mapping[str, FunctionSettings]]
+    """What to change of the function "claims"; Cognito waits 5 seconds for it."""
     operations: NotRequired[Operations]
     """How it is operated."""
 
@@ -57,6 +67,8 @@ class TenantAuth(pulumi.ComponentResource):
     """What doors need to accept its tokens: give it to HttpApi."""
     tenants: pulumi.Output[Tenants]
     """The table of tenants and their members."""
+    claims_function: pulumi.Output[str]
+    """The ARN of the function that a pool asks for the claims of each token: the trigger of your own `user_pool`."""
     operated: pulumi.Output[OperatedAuth]
     """What administers it: export it for the `foldstack` command."""
 
@@ -68,28 +80,28 @@ class TenantAuth(pulumi.ComponentResource):
         machines = arguments.names("machines", NAME, "a-z, 0-9 and -, from a letter, at most 32", [])
         allowed = "a-z, 0-9 and -, without aws, amazon, cognito"
         prefix = arguments.text("domain_prefix", PREFIX, allowed, "")
-        if not prefix and not PREFIX.fullmatch(name):
+        own_table = existing.table(arguments, "table")
+        own_pool = existing.user_pool(arguments, "user_pool", OF_A_POOL)
+        has_pages = own_pool is not None and own_pool.sign_in_url is not None
+        if not prefix and not has_pages and not PREFIX.fullmatch(name):
             arguments.fault("domain_prefix", None, allowed, f"give one: {name!r} can't be the start of one")
         session = arguments.integer("session_hours", 1, 8760, 12)
         settings = user_pool.settings(arguments, args.get("email_identity_arn"))
+        functions = overrides.functions(arguments, ("claims",), longest=TRIGGER_TIMEOUT)
         arguments.check()
 
         super().__init__("foldstack:index:TenantAuth", name, {**args}, opts)
         domain = pulumi.Output.from_input(args["domain"])
-        scope = operations.scope(self, name, domain["service"])
+        scope = operations.scope(self, name, domain["service"], functions)
         api_scope = f"{name}/{SCOPE}"
 
-        table = storage.table(scope, "tenants", storage.TENANT_KEYS)
-        pool = user_pool.pool(scope, settings, _trigger(scope, domain, table, api_scope))
+        table = own_table or storage.table(scope, "tenants", storage.TENANT_KEYS, key_arn=scope.key_arn)
+        trigger = _trigger(scope, domain, table, api_scope)
+        pool = own_pool or user_pool.pool(scope, settings, trigger)
+        user_pool.let_ask(scope, pool, trigger)
         clients = user_pool.Clients(scope, pool, name, SCOPE)
         browser = clients.browser(callbacks, logouts, session)
         machine_ids = {each: clients.machine(each).id for each in machines}
-        pages = aws.cognito.UserPoolDomain(
-            scope.child("domain"),
-            user_pool_id=pool.id,
-            domain=prefix or pool.id.apply(lambda id_: _prefix(name, id_)),
-            opts=scope.options(),
-        )
 
         authorizer: Authorizer = {
             "issuer": pulumi.Output.concat("https://", pool.endpoint),
@@ -98,6 +110,7 @@ class TenantAuth(pulumi.ComponentResource):
             "user_pool_id": pool.id,
             "tenants_table_name": table.name,
             "tenants_table_arn": table.arn,
+            "tenants_key_arn": scope.key_arn or "",
         }
         operated_auth: OperatedAuth = {
             "tenants_table": table.name,
@@ -106,15 +119,23 @@ class TenantAuth(pulumi.ComponentResource):
             "callback_url": callbacks[0],
             "scope": api_scope,
             "machines": machine_ids,
-            "sign_in_url": pulumi.Output.concat("https://", pages.domain, ".auth.", pool.region, ".amazoncognito.com"),
+            "sign_in_url": user_pool.sign_in_url(scope, pool, prefix),
         }
         self.authorizer = pulumi.Output.from_input(authorizer)
         self.tenants = pulumi.Output.from_input(Tenants(table_name=table.name, table_arn=table.arn))
+        self.claims_function = trigger.arn
         self.operated = pulumi.Output.from_input(operated_auth)
-        self.register_outputs({"authorizer": self.authorizer, "tenants": self.tenants, "operated": self.operated})
+        self.register_outputs(
+            {
+                "authorizer": self.authorizer,
+                "tenants": self.tenants,
+                "claims_function": self.claims_function,
+                "operated": self.operated,
+            }
+        )
 
 
-def _trigger(scope: Scope, domain: Handle, table: aws.dynamodb.Table, api_scope: str) -> Function:
+def _trigger(scope: Scope, domain: Handle, table: existing.Table | aws.dynamodb.Table, api_scope: str) -> Function:
     """It is not told the pool, which names it: the event says which pool asks."""
     code = {key: domain[key] for key in Domain.__annotations__}
     function = Function(
@@ -123,15 +144,10 @@ def _trigger(scope: Scope, domain: Handle, table: aws.dynamodb.Table, api_scope:
         handler="foldstack.handlers.claims.handler",
         domain={**code, "environment": {}},
         variables=environment.claiming(table.name, api_scope),
-        statements=permissions.read_membership(table.arn),
+        statements=permissions.read_membership(table.arn, scope.key_arn),
         timeout=TRIGGER_TIMEOUT,
         memory_mb=1024,
         alarmed=False,
     )
     alarms.on_errors(scope, "claims", function.name, threshold=REFUSED_SIGN_INS)
     return function
-
-
-def _prefix(name: str, pool_id: str) -> str:
-    """Nobody else's in the region, since no other pool has the id."""
-    return f"{name[:50]}-{hashlib.sha256(pool_id.encode()).hexdigest()[:10]}"

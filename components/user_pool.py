@@ -1,5 +1,6 @@
 """A Cognito user pool with safe settings, and its clients: browsers without a secret, machines with one."""
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
@@ -8,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from .arguments import Arguments
+from .existing import Pool
 from .function import Function, account_of
 from .scope import Scope
 
@@ -71,7 +73,7 @@ def settings(arguments: Arguments, email_identity_arn: pulumi.Input[str] | None)
 
 def pool(scope: Scope, settings: Settings, trigger: Function) -> aws.cognito.UserPool:
     """The pool, which asks `trigger` for the claims of every token. It needs the function, and the function no pool."""
-    made = aws.cognito.UserPool(
+    return aws.cognito.UserPool(
         scope.child("users"),
         user_pool_tier="ESSENTIALS",
         username_attributes=["email"],
@@ -89,22 +91,39 @@ def pool(scope: Scope, settings: Settings, trigger: Function) -> aws.cognito.Use
         tags=scope.tags,
         opts=scope.data_options(),
     )
+
+
+def let_ask(scope: Scope, pool: Pool | aws.cognito.UserPool, trigger: Function) -> None:
+    """Let the pool, and no other, ask for claims."""
     aws.lambda_.Permission(
         scope.child("claims-permission"),
         action="lambda:InvokeFunction",
         function=trigger.name,
         principal="cognito-idp.amazonaws.com",
-        source_arn=made.arn,
-        source_account=account_of(made.arn),
+        source_arn=pool.arn,
+        source_account=account_of(pool.arn),
         opts=scope.options(),
     )
-    return made
+
+
+def sign_in_url(scope: Scope, pool: Pool | aws.cognito.UserPool, prefix: str) -> pulumi.Input[str]:
+    """The address of the pool's sign-in pages; unless it has some, they are made, at `prefix`."""
+    if isinstance(pool, Pool) and pool.sign_in_url is not None:
+        return pool.sign_in_url
+    pages = aws.cognito.UserPoolDomain(
+        scope.child("domain"),
+        user_pool_id=pool.id,
+        domain=prefix or pool.id.apply(lambda id_: _prefix(scope.name, id_)),
+        opts=scope.options(),
+    )
+    region = pool.arn.apply(lambda arn: arn.split(":")[3])
+    return pulumi.Output.concat("https://", pages.domain, ".auth.", region, ".amazoncognito.com")
 
 
 class Clients:
     """Makes clients of a pool, and the resource server that gives their access tokens the scope of the API."""
 
-    def __init__(self, scope: Scope, pool: aws.cognito.UserPool, identifier: str, scope_name: str) -> None:
+    def __init__(self, scope: Scope, pool: Pool | aws.cognito.UserPool, identifier: str, scope_name: str) -> None:
         self._scope, self._pool = scope, pool
         self._api_scope = f"{identifier}/{scope_name}"
         self._server = aws.cognito.ResourceServer(
@@ -158,3 +177,8 @@ class Clients:
             prevent_user_existence_errors="ENABLED",
             opts=self._scope.options(self._server),
         )
+
+
+def _prefix(name: str, pool_id: str) -> str:
+    """Nobody else's in the region, since no other pool has the id."""
+    return f"{name[:50]}-{hashlib.sha256(pool_id.encode()).hexdigest()[:10]}"

@@ -13,6 +13,7 @@ from pulumi.runtime.proto import resource_pb2
 
 from .graph import SECRET, SIGNATURE, Options, Registered, Secret, declared_outputs, plain
 from .missing_output import missing
+from .transforms import Transforms
 
 __all__ = ["Monitor", "ProgramError", "Provider", "Registered", "Secret"]
 
@@ -45,6 +46,7 @@ class Monitor(mocks.MockMonitor):
         self.invokes: list[str] = []
         self.first_error: Exception | None = None
         self._provider, self._preview, self._lock = provider, preview, threading.Lock()
+        self._transforms = Transforms()
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
         chain = parent.split("::")[2] if parent else STACK_TYPE
@@ -56,7 +58,8 @@ class Monitor(mocks.MockMonitor):
         if request.type == STACK_TYPE:
             return resource_pb2.RegisterResourceResponse(urn=urn)
         with self._stopping_at_first_error():
-            resource = self._record(urn, request)
+            transformed = self._transforms.applied(urn, request)
+            resource = self._record(urn, transformed)
             if resource.custom:
                 resource.id, outputs = self._provider.create(resource)
                 if not resource.id and not self._preview:
@@ -65,7 +68,7 @@ class Monitor(mocks.MockMonitor):
             return SimpleNamespace(
                 urn=urn,
                 id=resource.id,
-                object=self._answer(resource),
+                object={**_changed(request, transformed), **self._answer(resource)},
                 propertyDependencies={},
                 result=resource_pb2.Result.SUCCESS,
                 unknown=False,
@@ -95,9 +98,11 @@ class Monitor(mocks.MockMonitor):
         )
 
     def RegisterStackTransform(self, request: Any) -> Any:
-        return self._refuse("a stack transform is registered, and transforms are not run here: remove it")
+        self._transforms.add(request)
+        return empty_pb2.Empty()
 
-    RegisterStackInvokeTransform = RegisterStackTransform
+    def RegisterStackInvokeTransform(self, request: Any) -> Any:
+        return self._refuse("a transform of provider functions is registered, and these are not run here: remove it")
 
     def RegisterResourceHook(self, request: Any) -> Any:
         return self._refuse(f"resource hook {request.name!r} is registered, and hooks are not run here: remove it")
@@ -107,7 +112,6 @@ class Monitor(mocks.MockMonitor):
     def _record(self, urn: str, request: Any) -> Registered:
         what = f"{request.type} {request.name!r}"
         for feature, present in {
-            "transforms": request.transforms,
             "hooks": request.HasField("hooks") and request.hooks.ListFields(),
             "import_": request.importId,
             "a component package (remote=True)": request.remote,
@@ -183,6 +187,15 @@ class _NoMocks(mocks.Mocks):
 
     def call(self, args: Any) -> Any:
         raise NotImplementedError
+
+
+def _changed(request: Any, transformed: Any) -> dict[str, Any]:
+    """The inputs that are others than the program gave: it has to read them back as the resource has them."""
+    if transformed is request or not request.custom:
+        return {}
+    given, used = request.object.fields, transformed.object.fields
+    gone = dict.fromkeys(given.keys() - used.keys(), rpc.UNKNOWN)
+    return gone | {key: value for key, value in transformed.object.items() if given.get(key) != used[key]}
 
 
 def _options(request: Any, make_urn: Callable[[str, str, str], str]) -> Options:

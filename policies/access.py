@@ -14,10 +14,12 @@ ON_EVERYTHING = frozenset(
     {
         "cloudwatch:PutMetricData",
         "dynamodb:ListStreams",
+        "ec2:AssignPrivateIpAddresses",
         "ec2:CreateNetworkInterface",
         "ec2:DeleteNetworkInterface",
         "ec2:DescribeNetworkInterfaces",
         "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
         "kinesis:ListStreams",
         "xray:GetSamplingRules",
         "xray:GetSamplingTargets",

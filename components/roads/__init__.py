@@ -7,7 +7,8 @@ import pulumi
 
 from .. import alarms
 from ..consumer_queue import SOON, Batch, ConsumerQueue
-from ..handles import Events, Handle
+from ..existing import Bus
+from ..handles import Events, Handle, optional
 from ..scope import Scope
 from . import eventbridge, kinesis, sns
 from .consumer_stream import ConsumerStream
@@ -16,13 +17,22 @@ from .road import Feed, Road
 NAMES = ("eventbridge", "kinesis", "sns", "sns-fifo")
 """eventbridge, sns: no order. kinesis, sns-fifo: the events of one stream in their order."""
 
+ACTIONS = {
+    "eventbridge": eventbridge.ACTION,
+    "kinesis": kinesis.ACTION,
+    "sns": sns.ACTION,
+    "sns-fifo": sns.ACTION,
+}
+
 Source = ConsumerQueue | ConsumerStream
 """What a function drains: `statements` for its role, `variables` that it reads, `drain_into(function)`, and the `url`
 of a queue."""
 
 
-def build(scope: Scope, name: str, *, shards: int, retention_hours: int) -> Road:
-    """What a service publishes on; the last two are Kinesis's alone."""
+def build(scope: Scope, name: str, there: Bus | None, *, shards: int, retention_hours: int) -> Road:
+    """What a service publishes on: what is there already, or one of its own. The last two are Kinesis's alone."""
+    if there:
+        return Road(name, there.name, there.arn, ACTIONS[name], there.key_arn)
     if name == "eventbridge":
         return eventbridge.build(scope)
     if name == "kinesis":
@@ -71,8 +81,8 @@ def known(events: Any, road: str | None) -> Handle:
     checked = pulumi.Output.all(output["road"], output["bus_name"], output["bus_arn"]).apply(
         lambda values: _agreeing(name, *values)
     )
-    others = Events.__annotations__.keys() - {"road", "bus_name", "bus_arn"}
-    fields = {each: output[each] for each in sorted(others)}
+    others = Events.__annotations__.keys() - {"road", "bus_name", "bus_arn", "bus_key_arn"}
+    fields = {each: output[each] for each in sorted(others)} | {"bus_key_arn": optional(output, "bus_key_arn")}
     return {"road": name, "bus_name": checked[0], "bus_arn": checked[1], **fields}
 
 

@@ -8,7 +8,7 @@ import pulumi_aws as aws
 from .. import alarms, environment, permissions
 from ..consumer_queue import SOON, Batch
 from ..function import Function
-from ..handles import Handle
+from ..handles import Handle, optional
 from ..scope import Scope
 
 BATCH_SIZE = 100
@@ -29,6 +29,7 @@ class ConsumerStream:
         self._batch = batch
         self._stream_arn: pulumi.Input[str] = events["bus_arn"]
         self.variables: environment.Variables = {}  # for its function: Lambda itself retries a stream
+        self._key_arn = optional(events, "bus_key_arn")
         self._failures_arn: pulumi.Input[str] = events["failures_bucket_arn"]
 
     @property
@@ -36,6 +37,7 @@ class ConsumerStream:
         """For the role of the function."""
         return [
             *permissions.read_data_stream(self._stream_arn),
+            *permissions.under_key("ReadUnderKey", ["Decrypt"], [self._key_arn], "kinesis"),
             *permissions.keep_failures(self._failures_arn),
         ]
 

@@ -5,19 +5,20 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from .. import permissions
+from .. import resource_policies
 from ..consumer_queue import ConsumerQueue
 from ..handles import Handle
 from ..scope import Scope
 from .road import Road
 
 DAY = 24 * 3600
+ACTION = "events:PutEvents"
 
 
 def build(scope: Scope) -> Road:
     """The bus."""
     bus = aws.cloudwatch.EventBus(scope.child("bus"), tags=scope.tags, opts=scope.options())
-    return Road("eventbridge", bus.name, bus.arn, "events:PutEvents")
+    return Road("eventbridge", bus.name, bus.arn, ACTION)
 
 
 def subscribe(queue: ConsumerQueue, events: Handle, types: list[str]) -> pulumi.Resource:
@@ -30,7 +31,7 @@ def subscribe(queue: ConsumerQueue, events: Handle, types: list[str]) -> pulumi.
         tags=scope.tags,
         opts=scope.options(),
     )
-    allowed = queue.accept(lambda arn: permissions.accept_from_rule(arn, rule.arn))
+    allowed = queue.accept(lambda arn: resource_policies.accept_from_rule(arn, rule.arn))
     return aws.cloudwatch.EventTarget(
         scope.child(f"{suffix}-target"),
         event_bus_name=events["bus_name"],

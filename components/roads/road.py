@@ -16,11 +16,17 @@ class Road:
     bus_name: pulumi.Output[str]
     bus_arn: pulumi.Output[str]
     action: str
+    key_arn: pulumi.Input[str] | None = None
+    """The key that a stream or topic is under, where that is not AWS's: whoever uses the one has to use the other."""
 
     @property
     def statements(self) -> list[permissions.Statement]:
         """For the relay's role."""
-        return permissions.publish(self.action, self.bus_arn)
+        service, uses = self.action.split(":")[0], ["Decrypt", "GenerateDataKey"]
+        return [
+            *permissions.publish(self.action, self.bus_arn),
+            *permissions.under_key("PublishUnderKey", uses, [self.key_arn], service),
+        ]
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,21 @@ import json
 import pulumi
 import pulumi_aws as aws
 
-from .. import permissions
+from .. import permissions, resource_policies
 from ..consumer_queue import ConsumerQueue, waiting_queue
 from ..handles import Handle
 from ..scope import Scope
 from .road import Road
 
 KEY = "alias/aws/sns"  # AWS's own key: whoever may use the topic may use it, and it costs nothing at rest
+ACTION = "sns:Publish"
 
 
 def build(scope: Scope, *, fifo: bool) -> Road:
     """The topic. A FIFO one keeps the order of each message group, which is an event stream."""
     topic = aws.sns.Topic(
         scope.child("topic"),
-        kms_master_key_id=KEY,
+        kms_master_key_id=scope.key_arn or KEY,
         fifo_topic=True if fifo else None,
         content_based_deduplication=False if fifo else None,
         fifo_throughput_scope="MessageGroup" if fifo else None,
@@ -28,10 +29,10 @@ def build(scope: Scope, *, fifo: bool) -> Road:
     aws.sns.TopicPolicy(
         scope.child("topic-policy"),
         arn=topic.arn,
-        policy=permissions.policy(permissions.publish_over_tls(topic.arn)),
+        policy=permissions.policy(resource_policies.publish_over_tls(topic.arn)),
         opts=scope.options(),
     )
-    return Road("sns-fifo" if fifo else "sns", topic.name, topic.arn, "sns:Publish")
+    return Road("sns-fifo" if fifo else "sns", topic.name, topic.arn, ACTION, scope.key_arn)
 
 
 def subscribe(queue: ConsumerQueue, events: Handle, types: list[str]) -> pulumi.Resource:
@@ -40,14 +41,14 @@ def subscribe(queue: ConsumerQueue, events: Handle, types: list[str]) -> pulumi.
     scope, suffix = queue.scope, queue.suffix
     undelivered = queue.dead_letters
     fifo = events["road"] == "sns-fifo"
-    allowed = queue.accept(lambda arn: permissions.accept_from_topic(arn, events["bus_arn"]))
+    allowed = queue.accept(lambda arn: resource_policies.accept_from_topic(arn, events["bus_arn"]))
     if fifo and not queue.fifo:
         undelivered = waiting_queue(scope, f"{suffix}-undelivered", fifo=True)
         allowed.append(
             aws.sqs.QueuePolicy(
                 scope.child(f"{suffix}-undelivered-policy"),
                 queue_url=undelivered.url,
-                policy=permissions.policy(permissions.accept_from_topic(undelivered.arn, events["bus_arn"])),
+                policy=permissions.policy(resource_policies.accept_from_topic(undelivered.arn, events["bus_arn"])),
                 opts=scope.options(),
             )
         )

@@ -56,6 +56,7 @@ class Function(Handler):
             "snapStart",
             "sourceCodeHash",
             "tracingConfig",
+            "vpcConfig",
         }
     )
     replaced_by = frozenset({"name", "packageType"})

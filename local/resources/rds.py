@@ -39,6 +39,7 @@ class Cluster(Handler):
             "engineVersion",
             "finalSnapshotIdentifier",
             "kmsKeyId",
+            "masterUserSecretKmsKeyId",
             "preferredBackupWindow",
             "preferredMaintenanceWindow",
             "serverlessv2ScalingConfiguration",
@@ -47,7 +48,17 @@ class Cluster(Handler):
             "vpcSecurityGroupIds",
         }
     )
-    replaced_by = frozenset({"clusterIdentifier", "databaseName", "engine", "engineMode", "masterUsername"})
+    replaced_by = frozenset(
+        {
+            "clusterIdentifier",
+            "databaseName",
+            "engine",
+            "engineMode",
+            "kmsKeyId",
+            "masterUsername",
+            "storageEncrypted",
+        }
+    )
     holds_data = True
     # The server is a child of this process.
     always = True

@@ -124,6 +124,7 @@ def afresh(module: str) -> Names:
 BUILDS_UPON: dict[str, Callable[[], Names]] = {
     "README.md": shops_domain,
     "docs/erasure.md": personal_data,
+    "docs/existing.md": of_components,
     "docs/isolation.md": who_may_sign_in,
     "docs/lake.md": shops_lake,
     "docs/roads.md": of_components,

@@ -2,9 +2,20 @@
 
 import pytest
 
+from components import EventSourcedService
 from components.permissions import ON_EVERYTHING, TENANT
 from components.roads import NAMES
-from tests.graph.support import by_arn, document, functions, role_of, shop, statements_of, tenant_role_of
+from tests.graph.support import (
+    DOMAIN,
+    by_arn,
+    component,
+    document,
+    functions,
+    role_of,
+    shop,
+    statements_of,
+    tenant_role_of,
+)
 
 GRAPHS = {
     "local": lambda: shop("local"),
@@ -268,11 +279,16 @@ def test_statements_are_named_once_in_a_policy(graph):
         assert len(set(names)) == len(names) > 0
 
 
+def in_network():
+    args = {"domain": DOMAIN, "operations": {"network": {"subnet_ids": ["subnet"], "security_group_ids": ["group"]}}}
+    return component(EventSourcedService, "crm", args)
+
+
 def test_each_exception_has_a_reason_and_is_used():
     assert all(len(reason.split()) > 3 for reason in ON_EVERYTHING.values())
     used = {
         action
-        for graph in (shop("dev"), shop("dev", road="kinesis"))
+        for graph in (shop("dev"), shop("dev", road="kinesis"), in_network())
         for role in graph.of("aws:iam/role:Role")
         for statement in statements_of(graph, role)
         if "*" in resources_of(statement)

@@ -152,10 +152,9 @@ def test_an_output_that_nobody_supplied_may_lie_unused() -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[], object], str]] = {
-    "a transform": (lambda: table(transforms=[lambda args: None]), "transforms"),
-    "a stack transform": (
-        lambda: pulumi.runtime.register_resource_transform(lambda args: None),
-        "a stack transform",
+    "a transform of functions": (
+        lambda: pulumi.runtime.register_invoke_transform(lambda args: None),
+        "a transform of provider functions",
     ),
     "an import": (lambda: table(import_="there"), "import_"),
     "a resource of elsewhere": (lambda: aws.dynamodb.Table.get("things", "there"), r"'things' reads a resource"),
