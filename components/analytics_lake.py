@@ -124,9 +124,6 @@ class AnalyticsLake(pulumi.ComponentResource):
         if silo := _silo(args.get("source")):
             mend = "leave it out: a silo's data is under a key of its own, and the lake's files are not"
             arguments.fault("source", f"the events of the silo of {silo}", "those of a service without a silo", mend)
-        if operations.key_arn is not None:
-            mend = "give the lake `operations` without one; what it reads may be under one"
-            arguments.fault("operations.key_arn", "a key", "none: the lake's files are under S3's own keys", mend)
         arguments.check()
         tables, asked = _of_domain(arguments, code, views, folder)
         source = roads.known(args["source"], road)
@@ -135,7 +132,7 @@ class AnalyticsLake(pulumi.ComponentResource):
         super().__init__("foldstack:index:AnalyticsLake", name, _recorded(args), opts)
         scope = operations.scope(self, name, source["domain"]["service"], functions)
 
-        bucket = storage.bucket(scope, "files", versioned=False, rules=_results_expire())
+        bucket = storage.bucket(scope, "files", versioned=False, rules=_results_expire(), key_arn=scope.key_arn)
         catalogue = Catalogue(scope, bucket.bucket, tables, since)
         workgroup = _workgroup(scope, bucket, megabytes)
         arrow = layers_of(scope, source["domain"], zips)
@@ -246,7 +243,9 @@ def _workgroup(scope: Scope, bucket: aws.s3.Bucket, megabytes: int) -> aws.athen
             "publish_cloudwatch_metrics_enabled": True,
             "result_configuration": {
                 "output_location": place,
-                "encryption_configuration": {"encryption_option": "SSE_S3"},
+                "encryption_configuration": {"encryption_option": "SSE_KMS", "kms_key_arn": scope.key_arn}
+                if scope.key_arn
+                else {"encryption_option": "SSE_S3"},
             },
         },
         force_destroy=not scope.keep,

@@ -1,17 +1,19 @@
 """DeletionCascade: what refers to something deleted is removed, page by page, and reported when it is done."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from . import alarms, environment, permissions, roads, silo, storage
+from . import alarms, environment, overrides, permissions, roads, silo, storage
 from .arguments import Arguments
 from .consumer_queue import ATTEMPTS, ConsumerQueue
 from .event_sourced_service import EVENT_TYPE, TENANT
 from .function import Function
 from .handles import Commands, Events, Handle, OperatedCascade
+from .overrides import FunctionSettings
 from .scope import Operations, Scope, operated
 
 TIMEOUT = 60
@@ -33,10 +35,13 @@ class DeletionCascadeArgs(TypedDict):
     attempts: NotRequired[int]
     """How often a page is tried, 2 to 1000, default 18 (half an hour to an hour), before it is a dead letter."""
     silo: NotRequired[str]
-    """The tenant whose silo the `source` is: the table is encrypted under its key. Default: none's."""
+    """The tenant whose silo the `source` is: the table is encrypted under its key, unless `operations` have one.
+    Default: none's."""
     road: NotRequired[str]
     """The road of a `source` that comes as an output, from another language or stack, default "eventbridge"; a source
     of the same program says it itself."""
+    functions: NotRequired[Mapping[str, FunctionSettings]]
+    """What to change of the functions "collector" and "remover"."""
     operations: NotRequired[Operations]
     """How it is operated."""
 
@@ -60,15 +65,17 @@ class DeletionCascade(pulumi.ComponentResource):
         said = roads.said(args.get("source"))
         if road and said and road != said:
             arguments.fault("road", road, f"{said!r}, which its source says", "leave it out")
+        functions = overrides.functions(arguments, ("collector", "remover"))
         arguments.check()
         source = roads.known(args["source"], road)
 
         super().__init__("foldstack:index:DeletionCascade", name, {**args}, opts)
-        scope = operations.scope(self, name, source["domain"]["service"])
+        scope = operations.scope(self, name, source["domain"]["service"], functions)
 
         commands = _of_one_service(source, pulumi.Output.from_input(args["commands"]), tenant)
-        index = storage.table(scope, "index", storage.CASCADE_KEYS, key_arn=silo.key(source["domain"], tenant))
-        queue = ConsumerQueue(scope, "removals", timeout=TIMEOUT, attempts=attempts)
+        key = scope.key_arn or silo.key(source["domain"], tenant)
+        index = storage.table(scope, "index", storage.CASCADE_KEYS, key_arn=key)
+        queue = ConsumerQueue(scope, "removals", timeout=scope.timeout("remover", TIMEOUT), attempts=attempts)
         alarms.on_age(scope, "removals-queue", queue.name)
         parts = _Parts(scope, source, index, queue, bool(tenant))
         _remover(parts, commands, page)
@@ -95,13 +102,16 @@ class _Parts:
         self._siloed = siloed
 
     def for_tenants(self, *statements: permissions.Statement) -> list[permissions.Statement]:
-        return permissions.in_silo(statements, self.source["domain"]) if self._siloed else list(statements)
+        domain, ours = self.source["domain"], self.scope.key_arn
+        if self._siloed:
+            return permissions.in_silo(statements, domain, 0, ours)
+        return [*statements, *permissions.use_key_for_tenants(domain, ours)]
 
 
 def _collector(parts: _Parts, types: list[str], name: str) -> Function:
     """It reads events by the road, and the store only for what is too large to travel."""
     scope, source = parts.scope, parts.source
-    consumed = roads.source(scope, "collector", source, types, timeout=TIMEOUT)
+    consumed = roads.source(scope, "collector", source, types, timeout=scope.timeout("collector", TIMEOUT))
     collector = Function(
         scope,
         "collector",

@@ -46,7 +46,7 @@ class Archive:
             versioned=bool(kept.locked),
             rules=rules,
             locked_days=kept.locked,
-            key_arn=None,
+            key_arn=scope.key_arn,
         )
         self._account = account_of(pulumi.Output.from_input(events["bus_arn"]))
         road = events["road"]
@@ -59,7 +59,11 @@ class Archive:
         alarms.on_late_delivery(scope, "archive", self.delivery.name)
 
     def _delivery(self, events: Handle, source: dict[str, Any] | None) -> aws.kinesis.FirehoseDeliveryStream:
-        role, allowed = self._role("firehose.amazonaws.com", "delivery", lake_permissions.deliver(self.bucket.arn))
+        statements = [
+            *lake_permissions.deliver(self.bucket.arn),
+            *lake_permissions.under_key_of_files(self._scope.key_arn),
+        ]
+        role, allowed = self._role("firehose.amazonaws.com", "delivery", statements)
         delimiter: aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArgsDict = {
             "type": "AppendDelimiterToRecord",
             "parameters": [{"parameter_name": "Delimiter", "parameter_value": "\\n"}],

@@ -14,6 +14,11 @@ STATE = "state"
 _OF_A_TENANT = {"Null": {"aws:PrincipalTag/tenant": "false"}}
 
 
+def under_key_of_files(key_arn: pulumi.Input[str] | None) -> list[Statement]:
+    """Read and write files that are under a team's key."""
+    return permissions.under_key("UseKeyOfFiles", permissions.KEEPING, [key_arn], "s3")
+
+
 def write_tables(bucket_arn: pulumi.Input[str]) -> list[Statement]:
     """Put files of tables, of all tenants; look at none, remove none."""
     return [allow("WriteTables", ["s3:PutObject"], _under(bucket_arn, f"{PREFIX}/*"))]

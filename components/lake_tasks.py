@@ -21,7 +21,7 @@ def tasks(
 ) -> Function:
     """The function, its table, and the rule that tells it of queries that have ended. `per_minute` is how many requests
     of a tenant it answers, where tenants are more than anybody's claim."""
-    table = storage.table(scope, "tasks", KEYS, expires="ttl")
+    table = storage.table(scope, "tasks", KEYS, expires="ttl", key_arn=scope.key_arn)
     limit = RequestLimit(scope, per_minute) if authorizer is not None else None
     function = Function(
         scope,
@@ -46,6 +46,7 @@ def tasks(
         for_tenants=[
             *lake_permissions.ask(lake["bucket_arn"], lake["workgroup_arn"], lake["catalogue_arns"]),
             *lake_permissions.keep_tasks(table.arn),
+            *permissions.for_tenants_under_key([scope.key_arn]),
         ],
         timeout=TIMEOUT,
         memory_mb=MEMORY_MB,

@@ -167,9 +167,14 @@ def use_key(domain: Handle, number: int = 0, *more_keys: pulumi.Input[str | None
 
 def use_key_for_tenants(domain: Handle, *more_keys: pulumi.Input[str | None]) -> list[Statement]:
     """As `use_key`, in the session of a tenant alone."""
+    return for_tenants_under_key([domain["key_arn"], *more_keys])
+
+
+def for_tenants_under_key(key_arns: Sequence[pulumi.Input[str | None]]) -> list[Statement]:
+    """In the session of a tenant alone: read and write what is under those keys that there are."""
     return [
         {**each, "Condition": {**each["Condition"], "Null": {"aws:PrincipalTag/tenant": "false"}}}
-        for each in use_key(domain, 0, *more_keys)
+        for each in under_key("UseKey0", KEEPING, key_arns, "dynamodb", "s3")
     ]
 
 

@@ -6,7 +6,15 @@ from typing import Any
 
 import pulumi_aws as aws
 
-from components import EventSourcedService, HttpApi, ProjectionPipeline, SqlStore, TenantAuth
+from components import (
+    AnalyticsLake,
+    DeletionCascade,
+    EventSourcedService,
+    HttpApi,
+    ProjectionPipeline,
+    SqlStore,
+    TenantAuth,
+)
 from local.monitor import Registered
 from local.program import Deployment
 from tests.graph.support import DOMAIN, deploy
@@ -38,7 +46,19 @@ def under_key(road: str = "eventbridge", sql: bool = False, split: bool = False,
                 {"source": big.events, "views": ["rows"], "silo": "big-corp", **everywhere},  # pyright: ignore
             )
             door |= {"silos": [big.commands], "queries": [rows.queries, own.queries]}
-        HttpApi("door", {**door, "split": split, **everywhere})
+        lake = AnalyticsLake(
+            "facts",
+            {
+                "source": crm.events,
+                "domain": DOMAIN,
+                "questions": "shop/lake",
+                "authorizer": auth.authorizer,
+                "archive": {},
+                **everywhere,
+            },  # pyright: ignore
+        )
+        DeletionCascade("cleaning", {"source": crm.events, "commands": crm.commands, **everywhere})  # pyright: ignore
+        HttpApi("door", {**door, "tasks": lake.tasks, "split": split, **everywhere})
 
     return deploy(run)
 
