@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pulumi
+
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 """Names that become part of physical names: AWS's limits and the suffixes leave room for 32 characters."""
 
@@ -79,7 +81,8 @@ class Arguments:
         """The object at `path`, whose keys are its writer's own, {} when left out."""
         value = self._at(path)
         if value is not None and not isinstance(value, Mapping):
-            self.fault(path, value, "an object with a value by each name", "give one")
+            given = "an output" if isinstance(value, pulumi.Output) else value
+            self.fault(path, given, "an object with a value by each name", "give one; its values may be outputs")
         return value if isinstance(value, Mapping) else {}
 
     def keys(self, path: str, known: Iterable[str], shape: type) -> list[str]:

@@ -113,7 +113,7 @@ class EventSourcedService(pulumi.ComponentResource):
         arguments = Arguments("EventSourcedService", name, args, EventSourcedServiceArgs)
         operations = operated(arguments)
         service = arguments.text("service", NAME, "a-z, 0-9 and -, from a letter, at most 32", name)
-        values = _secret_values(arguments, args)
+        values = _secret_values(arguments)
         road_name = arguments.choice("road", roads.NAMES, roads.NAMES[0])
         shards = arguments.integer("shards", 0, 200, 1)
         retention_hours = arguments.integer("retention_hours", 24, 8760, 24)
@@ -327,9 +327,9 @@ def _recorded(args: EventSourcedServiceArgs) -> dict[str, Any]:
     return {**args, "domain": {"entry": args["domain"]["entry"]}, "secret_values": values}
 
 
-def _secret_values(arguments: Arguments, args: EventSourcedServiceArgs) -> dict[str, pulumi.Input[str] | None]:
+def _secret_values(arguments: Arguments) -> dict[str, pulumi.Input[str] | None]:
     names = arguments.names("secrets", SECRET, "letters, digits and -, from a letter, at most 63", [])
-    values = args.get("secret_values") or {}
+    values = arguments.mapping("secret_values")
     for stranger in sorted(values.keys() - set(names)):
         allowed = f"names listed in secrets: {', '.join(names) or 'there are none'}"
         arguments.fault(f"secret_values.{stranger}", "a value", allowed, "add the name to secrets")

@@ -1,5 +1,6 @@
 """Plain arguments: all faults in one error, before anything is registered."""
 
+import pulumi
 import pulumi_aws as aws
 import pytest
 
@@ -70,7 +71,22 @@ def test_a_fault_tells_what_was_given_what_is_allowed_and_how_to_mend_it():
 def test_a_secret_is_not_repeated_in_an_error():
     _, faults = refused(EventSourcedService, {"domain": DOMAIN, "secret_values": {"key": "hunter2"}})
     assert faults.keys() == {"secret_values.key"}
-    assert "hunter2" not in str(faults)
+
+
+@pytest.mark.parametrize("path", ["secret_values", "environment"])
+def test_a_map_is_none_as_an_output(path):
+    """Its names decide what is made."""
+
+    def program():
+        whole = pulumi.Output.secret({"key": "hunter2"})
+        EventSourcedService("orders", {"domain": DOMAIN, "secrets": ["key"], path: whole})  # pyright: ignore
+
+    with pytest.raises(ArgumentError) as error:
+        deploy(program)
+    (fault,) = error.value.faults
+    assert (fault.path, fault.given) == (path, "an output")
+    assert "its values may be outputs" in str(error.value)
+    assert "hunter2" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["Orders", "1st", "a_b", "a" * 33, "ends-"])

@@ -108,29 +108,31 @@ def in_program():
     )
 
 
-def as_package():
-    """As a program in another language: camel case, numbers as floats, each handle whole, as one output."""
+def as_package(construct=None, known=pulumi.Output.from_input, secret=pulumi.Output.secret):
+    """As a program in another language: camel case, numbers as floats, each handle whole, as one output. `construct`
+    answers a component's state; without one it is called in this process."""
     package = Package()
 
-    def construct(kind, name, inputs):
+    def here(kind, name, inputs):
         options = pulumi.ResourceOptions()
         return package.construct(name, f"foldstack:index:{kind}", inputs, options).state
 
+    construct = construct or here
     operations = {
         "removal": "destroy",
         "logRetentionDays": 60.0,
         "tracing": False,
         "tenantMetrics": True,
-        "alarmTopicArn": pulumi.Output.from_input(ALARMS),
+        "alarmTopicArn": known(ALARMS),
     }
     service = construct(
         "EventSourcedService",
         "orders",
         {
             "domain": DOMAIN,
-            "environment": {"OTHER_URL": pulumi.Output.from_input("https://other.example.com")},
+            "environment": {"OTHER_URL": known("https://other.example.com")},
             "secrets": ["key"],
-            "secretValues": {"key": pulumi.Output.secret("sesame")},
+            "secretValues": {"key": secret("sesame")},
             "effectDelaySeconds": 20.0,
             "monthlyBudget": 30.0,
             "budgetEmails": ["ops@example.com"],
@@ -197,7 +199,7 @@ def as_package():
         "other-door",
         {
             "commands": service["commands"],
-            "authorizer": pulumi.Output.from_input({"issuer": "https://login.example.com", "audience": ["orders"]}),
+            "authorizer": known({"issuer": "https://login.example.com", "audience": ["orders"]}),
             "requestsPerSecond": 50.0,
             "operations": operations,
         },
