@@ -1,6 +1,6 @@
 """Calls of others that documents show: requests to the shop's API, the Pulumi CLI, the AWS CLI.
 
-None of them can be made here: the first need the shop to run (`tests/e2e/test_readme.py`), the others an account.
+None of them can be made here: the first need the shop to run (`tests/e2e/test_administration.py`), the rest an account.
 """
 
 import json

@@ -12,6 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from local.commands import app
+from tests.docs.blocks import read
+from tests.docs.shell import lines
 from tests.e2e.conftest import ROOT, Client
 from tests.e2e.sessions import claims
 
@@ -88,10 +90,10 @@ def test_a_stack_without_auth_is_told_what_to_export(tmp_path):
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the README's examples are for curl")
 def test_the_readmes_requests_work_as_they_are_written(program, cloud, client):
-    block = next(b for b in (ROOT / "README.md").read_text().split("```") if "foldstack local token" in b)
+    (block,) = [each for each in read("README.md") if "foldstack local token" in each.text]
     for each in (".venv", "shop"):
         (program / each).symlink_to(ROOT / each)
-    commands = [each for each in block.replace("\\\n", " ").strip().splitlines() if each]
+    commands = list(lines(block.text))
     assert [each.split("=")[0] for each in commands[:2]] == ["API", "TOKEN"]
     known = dict(os.environ)
     for name, line in zip(("API", "TOKEN"), commands, strict=False):
