@@ -122,7 +122,7 @@ class AnalyticsLake(pulumi.ComponentResource):
         functions = overrides.functions(arguments, ["compactor", "writer", *(["asking"] if folder else [])])
         road = _road(arguments, args)
         if silo := _silo(args.get("source")):
-            mend = "leave it out: a silo's data is under a key of its own, and the lake's files are not"
+            mend = "leave it out: questions are asked at a shared door, of one lake, where a silo's rows have no place"
             arguments.fault("source", f"the events of the silo of {silo}", "those of a service without a silo", mend)
         arguments.check()
         tables, asked = _of_domain(arguments, code, views, folder)

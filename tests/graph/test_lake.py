@@ -308,7 +308,7 @@ def functions_named(graph, name: str):
         ({"questions": "shop/stand_ins"}, "a folder with .sql files"),
         ({"questions": "../elsewhere"}, "a path within the domain's folder"),
         ({"window_seconds": 301}, "1 to 300"),
-        ({"source": {"road": "sns", "domain": {"silo": "acme"}}}, "the lake's files are not"),
+        ({"source": {"road": "sns", "domain": {"silo": "acme"}}}, "where a silo's rows have no place"),
         ({"most_scanned_megabytes": 9}, "10 to 1000000"),
         ({"since": "yesterday"}, "a day, as 2026-01-31"),
         ({"archive": {"locked": 1}}, "colder_after_days, locked_days"),
