@@ -25,7 +25,7 @@ from . import (
 from .arguments import Arguments
 from .consumer_queue import Batch
 from .domain_source import DomainSource
-from .handles import Authorizer, Events, OperatedLake, Queries, Tables, Tasks
+from .handles import Authorizer, Events, Handle, OperatedLake, Queries, Tables, Tasks
 from .lake_catalogue import Catalogue, tables_in
 from .lake_functions import MOST_RECORDS, Rows, compactor_of, layers_of, writer_of
 from .overrides import FunctionSettings
@@ -36,6 +36,7 @@ DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 FOLDER = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_.-]+)*")
 SCHEDULE = re.compile(r"(rate|cron)\(.+\)")
 RESULT_DAYS = 7
+NO_SILO = "questions are asked at a shared door, of one lake, where a silo's rows have no place"
 
 
 class Archive(TypedDict):
@@ -119,14 +120,15 @@ class AnalyticsLake(pulumi.ComponentResource):
             arguments.integer("archive.colder_after_days", 0, 36_500, 90),
             arguments.integer("archive.locked_days", 0, 36_500, 0),
         )
-        functions = overrides.functions(arguments, ["compactor", "writer", *(["asking"] if folder else [])])
+        mine = ["compactor", "writer", *(["asking"] if folder else [])]
+        functions = overrides.functions(arguments, mine, longest={"asking": lake_tasks.TIMEOUT})
         road = _road(arguments, args)
         if silo := _silo(args.get("source")):
-            mend = "leave it out: questions are asked at a shared door, of one lake, where a silo's rows have no place"
-            arguments.fault("source", f"the events of the silo of {silo}", "those of a service without a silo", mend)
+            given = f"the events of the silo of {silo}"
+            arguments.fault("source", given, "those of a service without a silo", f"leave it out: {NO_SILO}")
         arguments.check()
         tables, asked = _of_domain(arguments, code, views, folder)
-        source = roads.known(args["source"], road)
+        source = _shared(roads.known(args["source"], road))
         zips = lake_layers.layers(bundle.target(code.target, code.precompile))
 
         super().__init__("foldstack:index:AnalyticsLake", name, _recorded(args), opts)
@@ -178,6 +180,18 @@ class AnalyticsLake(pulumi.ComponentResource):
                 "operated": self.operated,
             }
         )
+
+
+def _shared(source: Handle) -> Handle:
+    """The source, which stops the deployment where only that can know that it is a silo's."""
+    known = pulumi.Output.all(source["commit_table_name"], source["domain"]["silo"]).apply(lambda both: _of_all(*both))
+    return {**{key: source[key] for key in source}, "commit_table_name": known}
+
+
+def _of_all(table: str, silo: str) -> str:
+    if silo:
+        raise ValueError(f"source: it is the silo of {silo}, and {NO_SILO}")
+    return table
 
 
 def _silo(events: Any) -> str:

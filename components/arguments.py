@@ -28,8 +28,8 @@ class Fault:
 
 
 def is_arn(text: str, service: str) -> bool:
-    """Whether this is an ARN of something of an AWS service."""
-    return bool(re.fullmatch(rf"arn:[a-z-]+:{service}:\S+", text))
+    """Whether this is an ARN of something of an AWS service; of KMS, of a key: no policy may name an alias."""
+    return bool(re.fullmatch(rf"arn:[a-z-]+:{service}:\S+", text)) and (service != "kms" or ":key/" in text)
 
 
 class ArgumentError(ValueError):
@@ -54,8 +54,9 @@ class Arguments:
             self.fault("name", name, "a-z, 0-9 and -, from a letter, at most 32", "choose another name")
 
     def fault(self, path: str, given: object, allowed: str, mend: str) -> None:
-        """Note a fault at `path`; the values of `given` may be secret only if the caller hides them."""
-        self._faults.append(Fault(path, given, allowed, mend))
+        """Note a fault at `path`. What is in an object is not told, since it may be secret; any other `given` is secret
+        only if the caller hides it."""
+        self._faults.append(Fault(path, "an object" if isinstance(given, Mapping) else given, allowed, mend))
 
     def check(self) -> None:
         """Raise one ArgumentError with every fault noted so far."""
@@ -81,7 +82,7 @@ class Arguments:
         """The object at `path`, whose keys are its writer's own, {} when left out."""
         value = self._at(path)
         if value is not None and not isinstance(value, Mapping):
-            given = "an output" if isinstance(value, pulumi.Output) else value
+            given = "an output" if isinstance(value, pulumi.Output) else f"a {type(value).__name__}"
             self.fault(path, given, "an object with a value by each name", "give one; its values may be outputs")
         return value if isinstance(value, Mapping) else {}
 
@@ -123,10 +124,12 @@ class Arguments:
 
     def arn(self, path: str, service: str) -> Any:
         """The ARN of something of an AWS service at `path`, or the output that will be it; None when it is left out or
-        empty. An output's value comes too late to be looked at."""
+        empty. An output that is something else stops the deployment."""
         value = self._at(path)
         if isinstance(value, str) and value and not is_arn(value, service):
-            self.fault(path, value, f"an ARN, arn:aws:{service}:...", "give the ARN, not the name or the id")
+            self.fault(path, value, _arn_of(service), "give the ARN, not the name, the id or an alias")
+        if isinstance(value, pulumi.Output):
+            return value.apply(lambda arn: _sure(f"{self._component}, {path}", arn, service))
         return value or None
 
     def choice(self, path: str, allowed: Iterable[str], default: str) -> str:
@@ -198,6 +201,16 @@ class Arguments:
         missing = getattr(shape, "__required_keys__", frozenset()) - given.keys()
         for key in sorted(missing):
             self.fault(f"{prefix}{key}", None, "any value of its type: it is required", "give it")
+
+
+def _arn_of(service: str) -> str:
+    return f"an ARN, arn:aws:{service}:{'REGION:ACCOUNT:key/ID' if service == 'kms' else '...'}"
+
+
+def _sure(path: str, arn: Any, service: str) -> Any:
+    if isinstance(arn, str) and arn and not is_arn(arn, service):
+        raise ValueError(f"{path}: given {arn!r}; allowed: {_arn_of(service)}. To mend it: give such a one.")
+    return arn
 
 
 def _listed(values: Iterable[object]) -> str:

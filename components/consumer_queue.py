@@ -7,6 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from . import alarms, environment, permissions
+from .arguments import Arguments
 from .function import Function
 from .scope import Scope
 
@@ -26,6 +27,13 @@ SOON = Batch(10, 0)
 """A view is seconds late otherwise; batches form by themselves under load."""
 FOUR_DAYS = 4 * 24 * 3600
 FOURTEEN_DAYS = 14 * 24 * 3600
+
+
+def attempts(arguments: Arguments, path: str, timeout: int) -> int:
+    """How often a message is tried that a function may take `timeout` seconds for: it must be a dead letter before the
+    queue forgets it."""
+    most = min(1000, FOUR_DAYS // (6 * timeout))
+    return arguments.integer(path, 2, most, min(ATTEMPTS, most))
 
 
 def waiting_queue(

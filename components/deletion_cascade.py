@@ -9,11 +9,11 @@ import pulumi_aws as aws
 
 from . import alarms, environment, overrides, permissions, roads, silo, storage
 from .arguments import Arguments
-from .consumer_queue import ATTEMPTS, ConsumerQueue
+from .consumer_queue import ConsumerQueue, attempts
 from .event_sourced_service import EVENT_TYPE, TENANT
 from .function import Function
-from .handles import Commands, Events, Handle, OperatedCascade
-from .overrides import FunctionSettings
+from .handles import Commands, Events, Handle, OperatedCascade, optional
+from .overrides import FunctionSettings, Settings
 from .scope import Operations, Scope, operated
 
 TIMEOUT = 60
@@ -33,7 +33,8 @@ class DeletionCascadeArgs(TypedDict):
     page: NotRequired[int]
     """How many streams are removed for one message, 1 to 1000, default 100; fewer where the time is over."""
     attempts: NotRequired[int]
-    """How often a page is tried, 2 to 1000, default 18 (half an hour to an hour), before it is a dead letter."""
+    """How often a page is tried, 2 to 960 (fewer where `functions` give the remover more time), default 18 (half an
+    hour to an hour), before it is a dead letter."""
     silo: NotRequired[str]
     """The tenant whose silo the `source` is: the table is encrypted under its key, unless `operations` have one.
     Default: none's."""
@@ -59,13 +60,13 @@ class DeletionCascade(pulumi.ComponentResource):
         operations = operated(arguments)
         types = arguments.names("types", EVENT_TYPE, "a stored event type", [])
         page = arguments.integer("page", 1, 1000, 100)
-        attempts = arguments.integer("attempts", 2, 1000, ATTEMPTS)
         tenant = arguments.text("silo", TENANT, "a tenant's id: a-z, 0-9 and -, at most 63", "")
         road = arguments.choice("road", roads.NAMES, roads.NAMES[0]) if "road" in args else None
         said = roads.said(args.get("source"))
         if road and said and road != said:
             arguments.fault("road", road, f"{said!r}, which its source says", "leave it out")
         functions = overrides.functions(arguments, ("collector", "remover"))
+        tried = attempts(arguments, "attempts", functions.get("remover", Settings()).timeout or TIMEOUT)
         arguments.check()
         source = roads.known(args["source"], road)
 
@@ -75,7 +76,7 @@ class DeletionCascade(pulumi.ComponentResource):
         commands = _of_one_service(source, pulumi.Output.from_input(args["commands"]), tenant)
         key = scope.key_arn or silo.key(source["domain"], tenant)
         index = storage.table(scope, "index", storage.CASCADE_KEYS, key_arn=key)
-        queue = ConsumerQueue(scope, "removals", timeout=scope.timeout("remover", TIMEOUT), attempts=attempts)
+        queue = ConsumerQueue(scope, "removals", timeout=scope.timeout("remover", TIMEOUT), attempts=tried)
         alarms.on_age(scope, "removals-queue", queue.name)
         parts = _Parts(scope, source, index, queue, bool(tenant))
         _remover(parts, commands, page)
@@ -176,8 +177,13 @@ def _of_one_service(source: Handle, commands: pulumi.Output[Any], tenant: str) -
     another silo's."""
     known = [source["commit_table_name"], commands["commit_table_name"], silo.checked(source["domain"], tenant)]
     table = pulumi.Output.all(*known).apply(lambda names: _same(names[0], names[1]))
-    others = {each: commands[each] for each in sorted(Commands.__annotations__.keys() - {"commit_table_name"})}
-    return {**others, "commit_table_name": table}
+    others = Commands.__required_keys__ - {"commit_table_name"}
+    handle = {each: commands[each] for each in sorted(others)}
+    return {
+        **handle,
+        **{each: optional(commands, each) for each in Commands.__optional_keys__},
+        "commit_table_name": table,
+    }
 
 
 def _same(of_source: str, of_commands: str) -> str:

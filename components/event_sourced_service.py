@@ -22,12 +22,12 @@ from . import (
     storage,
 )
 from .arguments import NAME, Arguments
-from .consumer_queue import ATTEMPTS, ConsumerQueue, waiting_queue
+from .consumer_queue import ConsumerQueue, attempts, waiting_queue
 from .domain_source import DomainSource
 from .existing import ExistingBus, ExistingTable
 from .function import Function
 from .handles import Commands, Domain, Events, OperatedService
-from .overrides import FunctionSettings
+from .overrides import FunctionSettings, Settings
 from .relay import publishes, relay
 from .schedules import Scheduling, ServiceSchedule
 from .scope import Operations, Scope, operated
@@ -71,8 +71,8 @@ class EventSourcedServiceArgs(TypedDict):
     schedules: NotRequired[list[ServiceSchedule]]
     """When the schedules that the domain answers fire; each deployment sees that it answers these and no others."""
     effect_attempts: NotRequired[int]
-    """How often a reaction is tried, 2 to 1000, default 18 (half an hour to an hour), before its saga is stuck or it is
-    a dead letter."""
+    """How often a reaction is tried, 2 to 960 (fewer where `functions` give effects more time), default 18 (half an
+    hour to an hour), before its saga is stuck or it is a dead letter."""
     personal: NotRequired[bool]
     """Whether the domain has personal fields, default false: their keys get a table and a KMS key, $1 a month."""
     store_epoch: NotRequired[int]
@@ -120,7 +120,6 @@ class EventSourcedService(pulumi.ComponentResource):
         effect_types = arguments.names("effect_types", EVENT_TYPE, "a stored event type", [])
         silo = arguments.text("silo", TENANT, "a tenant's id: a-z, 0-9 and -, at most 63", "")
         effect_delay = arguments.integer("effect_delay_seconds", 0, 900, 15)
-        effect_attempts = arguments.integer("effect_attempts", 2, 1000, ATTEMPTS)
         personal = arguments.flag("personal", False)
         epoch = arguments.integer("store_epoch", 1, 2**31 - 1, 1)
         limit = budget.read(arguments)
@@ -128,6 +127,8 @@ class EventSourcedService(pulumi.ComponentResource):
         table = existing.table(arguments, "table", stream="the relay reads new commits there")
         bus = existing.bus(arguments, "bus", road_name)
         functions = overrides.functions(arguments, ("commands", "effects", "relay"))
+        times = functions.get("effects", Settings()).timeout or EFFECTS_TIMEOUT
+        effect_attempts = attempts(arguments, "effect_attempts", times)
         overrides.variables(arguments, "environment")
         source = domain_source.source(arguments)
         arguments.check()

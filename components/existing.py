@@ -122,6 +122,11 @@ def user_pool(arguments: Arguments, path: str, of_its_owner: list[str]) -> Pool 
             arguments.fault(each, "a value", f"nothing beside {path}: its owner has decided it", "leave it out")
     if arguments.given(f"{path}.sign_in_url") and arguments.given("domain_prefix"):
         arguments.fault("domain_prefix", "a value", f"nothing beside {path}.sign_in_url", "drop one of the two")
+    endpoint, pages = given.get("endpoint"), given.get("sign_in_url")
+    if isinstance(endpoint, str) and "://" in endpoint:
+        arguments.fault(f"{path}.endpoint", endpoint, "cognito-idp.REGION.amazonaws.com/ID", "leave https:// out")
+    if pages is not None and not pages:
+        arguments.fault(f"{path}.sign_in_url", pages, "an address", "leave it out where the pool has no pages")
     arn = _arn(arguments, f"{path}.arn", "cognito-idp")
     return Pool(_text(given, "id"), arn, _text(given, "endpoint"), given.get("sign_in_url"))
 

@@ -87,10 +87,11 @@ class HttpApi(pulumi.ComponentResource):
         inline_seconds = arguments.integer("inline_seconds", 0, 20, 5)
         memory_mb = arguments.integer("memory_mb", 128, 10_240, 1024)
         reserved = arguments.integer("reserved_concurrency", 1, 1000, 1)
+        halves = ("commands", "queries") if split else ("router",)
         functions = overrides.functions(
             arguments,
-            ("commands", "queries") if split else ("router",),
-            longest=TIMEOUT,
+            halves,
+            longest=dict.fromkeys(halves, TIMEOUT),
             said=[each for each in ("memory_mb", "reserved_concurrency") if arguments.given(each)],
         )
         _check_access(arguments, args, anonymous)

@@ -11,6 +11,8 @@ from .arguments import Arguments
 
 VARIABLE = re.compile(r"(?!FOLDSTACK_|AWS_|LAMBDA_|POWERTOOLS_)[A-Za-z][A-Za-z0-9_]*")
 LONGEST = 900  # seconds that Lambda lets a function run
+LEAST = {"compactor": 120, "effects": 10, "migrate": 30, "projector": 30, "relay": 15, "remover": 15, "writer": 30}
+"""Seconds below which a function does nothing: it keeps some back for what it has begun."""
 
 
 class FunctionSettings(TypedDict):
@@ -19,7 +21,8 @@ class FunctionSettings(TypedDict):
     memory_mb: NotRequired[int]
     """Its memory, 128 to 10240; processor time grows with it."""
     timeout_seconds: NotRequired[int]
-    """How long it may run, 1 to 900, or less where whoever calls it does not wait so long."""
+    """How long it may run: 5 to 900, more than 5 where it keeps some time back, less than 900 where its caller waits
+    no longer."""
     reserved_concurrency: NotRequired[int]
     """How many of it run at once, 1 to 1000, default the account's limit."""
     environment: NotRequired[Mapping[str, pulumi.Input[str]]]
@@ -29,9 +32,9 @@ class FunctionSettings(TypedDict):
 class Network(TypedDict):
     """The part of a VPC that functions are in. They reach AWS's services by its endpoints or its NAT alone."""
 
-    subnet_ids: Sequence[pulumi.Input[str]]
+    subnet_ids: pulumi.Input[Sequence[pulumi.Input[str]]]
     """The subnets, best one in each zone."""
-    security_group_ids: Sequence[pulumi.Input[str]]
+    security_group_ids: pulumi.Input[Sequence[pulumi.Input[str]]]
     """The security groups: they must let out HTTPS."""
 
 
@@ -46,11 +49,11 @@ class Settings:
 
 
 def functions(
-    arguments: Arguments, names: Iterable[str], *, longest: int = LONGEST, said: Iterable[str] = ()
+    arguments: Arguments, names: Iterable[str], *, longest: Mapping[str, int] | None = None, said: Iterable[str] = ()
 ) -> dict[str, Settings]:
-    """Read and check `functions` of a component that has functions of these `names`, whose callers wait for `longest`
-    seconds; `said` are the settings that the component has arguments of its own for, where these are given."""
-    known, found = list(names), {}
+    """Read and check `functions` of a component that has functions of these `names`, some of whose callers wait for
+    `longest` seconds; `said` are settings that the component has arguments of its own for, where these are given."""
+    known, most, found = list(names), longest or {}, {}
     for name in arguments.keys("functions", known, FunctionSettings):
         path = f"functions.{name}"
         for each in said:
@@ -60,7 +63,7 @@ def functions(
             memory_mb=arguments.integer(f"{path}.memory_mb", 128, 10_240, 128)
             if arguments.given(f"{path}.memory_mb")
             else None,
-            timeout=arguments.integer(f"{path}.timeout_seconds", 1, longest, 1)
+            timeout=arguments.integer(f"{path}.timeout_seconds", LEAST.get(name, 5), most.get(name, LONGEST), 5)
             if arguments.given(f"{path}.timeout_seconds")
             else None,
             reserved_concurrency=arguments.integer(f"{path}.reserved_concurrency", 1, 1000, 1)

@@ -87,7 +87,7 @@ class TenantAuth(pulumi.ComponentResource):
             arguments.fault("domain_prefix", None, allowed, f"give one: {name!r} can't be the start of one")
         session = arguments.integer("session_hours", 1, 8760, 12)
         settings = user_pool.settings(arguments, args.get("email_identity_arn"))
-        functions = overrides.functions(arguments, ("claims",), longest=TRIGGER_TIMEOUT)
+        functions = overrides.functions(arguments, ("claims",), longest={"claims": TRIGGER_TIMEOUT})
         arguments.check()
 
         super().__init__("foldstack:index:TenantAuth", name, {**args}, opts)

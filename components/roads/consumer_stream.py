@@ -31,6 +31,7 @@ class ConsumerStream:
         self.variables: environment.Variables = {}  # for its function: Lambda itself retries a stream
         self._key_arn = optional(events, "bus_key_arn")
         self._failures_arn: pulumi.Input[str] = events["failures_bucket_arn"]
+        self._failures_key: pulumi.Input[str] = events["domain"]["key_arn"]
 
     @property
     def statements(self) -> list[permissions.Statement]:
@@ -39,6 +40,7 @@ class ConsumerStream:
             *permissions.read_data_stream(self._stream_arn),
             *permissions.under_key("ReadUnderKey", ["Decrypt"], [self._key_arn], "kinesis"),
             *permissions.keep_failures(self._failures_arn),
+            *permissions.under_key("KeepFailuresUnderKey", ["GenerateDataKey"], [self._failures_key], "s3"),
         ]
 
     def drain_into(self, function: Function) -> None:

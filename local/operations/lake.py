@@ -130,13 +130,18 @@ def restore(
 
         connection = Connection(program, outputs)
         bucket = connection.lake["archive"]
-        if not bucket:
-            raise OperationRefused("this lake has no archive: `archive` of AnalyticsLake makes one, from then on")
-        environment = Environment(connection.lake["variables"])
-        writer = composition.writer(environment, connection.service, connection.client)
-        completed = composition.completed(environment, connection.client)
-        objects = S3Objects(connection.client("s3"), bucket)
-        done = archive.restore(objects, prefix, writer, completed, tenant or ())._asdict()
+        if not bucket and not view:
+            raise OperationRefused(
+                "this lake has no archive: `archive` of AnalyticsLake makes one, from then on. `events republish --to` "
+                "reads the store instead; --view NAME writes the rows of a view"
+            )
+        done = {"objects": 0, "commits": 0, "parked": 0}
+        if bucket:
+            environment = Environment(connection.lake["variables"])
+            writer = composition.writer(environment, connection.service, connection.client)
+            completed = composition.completed(environment, connection.client)
+            objects = S3Objects(connection.client("s3"), bucket)
+            done = archive.restore(objects, prefix, writer, completed, tenant or ())._asdict()
         rows = {each: _resync(connection, each) for each in view or []}
     if as_json:
         print(json.dumps({**done, "views": rows}, indent=2))

@@ -16,6 +16,7 @@ Kind = Literal["create", "change", "replace", "delete"]
 UNKNOWN = "<known when it is made>"
 _GUARDS = ("deletionProtection", "pointInTimeRecovery", "versioningConfiguration")
 _VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"
+_ENCRYPTION = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,9 @@ def _loss(was: Resource, what: str) -> str:
 
 
 def _weaker(each: Resource, found: list[Difference]) -> str:
-    """Guards that fall are a risk before anything is lost."""
+    """Guards that fall are a risk before anything is lost; and objects stay under the key they were written with."""
+    if each.type == _ENCRYPTION and any("kmsMasterKeyId" in difference.path for difference in found):
+        return "what is in the bucket stays under the key it has: whoever reads it needs rights on that"
     if not holds_data(each.type) and each.type != _VERSIONING:
         return ""
     fallen = [

@@ -41,8 +41,11 @@ def _questions(main: Path, resources: Iterable[Registered]) -> dict[str, list[An
     """Of each domain, those that a lake of the stack answers."""
     from foldstack.lake.questions import questions
 
-    lakes = [each.inputs for each in resources if each.type == _LAKE and each.inputs.get("questions")]
-    return {each["domain"]["entry"]: list(questions(main / each["questions"]).values()) for each in lakes}
+    found: dict[str, list[Any]] = {}
+    for each in resources:
+        if each.type == _LAKE and (folder := each.inputs.get("questions")):
+            found.setdefault(each.inputs["domain"]["entry"], []).extend(questions(main / folder).values())
+    return found
 
 
 def write(program: Path, made: Mapping[str, str]) -> None:

@@ -2,20 +2,20 @@
 
 import random
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from foldstack.aws.commit_scan import Scanned
-from foldstack.kernel.errors import DefinitionError, StoreThrottled
+from foldstack.kernel.errors import DefinitionError, StoreThrottled, Unavailable
 from foldstack.kernel.keys import StreamId
 from foldstack.lake.folded_entities import FoldedEntities
 
 from tests.lake.domain import accounts
 from tests.lake.folds import entities_in, rows_of
 from tests.lake.histories import OTHER, History, history, shuffled
-from tests.lake.support import ACME, Bucket, envelope, writer
+from tests.lake.support import ACME, TABLES, Bucket, envelope, read_view, writer
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -113,7 +113,43 @@ def test_what_the_projection_cannot_take_is_told_once_and_hurts_nobody() -> None
     ((pointer, reason),) = folded.unusable
     assert (pointer["view"], pointer["stream"], pointer["version"]) == ("accounts", "account#bad", 1)
     assert "no number" not in reason
-    assert sandbox(Commits(made)).of_commits([later], NOW) == ([], [], None)
+    ((pointer, _),) = sandbox(Commits(made)).of_commits([later], NOW).unusable
+    assert pointer["version"] == 1, "an old commit that today's code cannot take is told of by a newer one"
+    assert sandbox(Commits(made)).of_commits([later], NOW).changes == []
+
+
+def test_what_comes_before_poison_is_a_row() -> None:
+    """As the view has it, which stops there."""
+    good = envelope("a", ("Opened", 2, {"owner": "y", "limit": "1"}))
+    bad = replace(envelope("a", ("Paid", 1, {"amount": "x"}), first=2), prev={"Opened": 2})
+    commits = Commits(History([good, bad], days={good.stream: "2026-11-20"}))
+    for folded in (
+        sandbox(commits).of_commits([good, bad], NOW),
+        sandbox(commits).of_store(commits, "accounts", None, NOW),  # pyright: ignore[reportArgumentType]
+    ):
+        assert [(change.id, change.version) for change in folded.changes] == [("a", 2)]
+        assert len(folded.unusable) == 1
+
+
+def test_rows_of_code_that_was_mended_win_over_those_of_the_same_version() -> None:
+    made, bucket, table = history(3, commits=9, ids=1), Bucket(), TABLES["accounts"]
+    folded = sandbox(Commits(made)).of_commits(made.envelopes, NOW).changes
+    assert any(change.row for change in folded)
+    mended = [
+        change._replace(at=f"{NOW + timedelta(days=1)}", row={**change.row, "owner": "mended"})
+        for change in folded
+        if change.row
+    ]
+    for changes in (mended, folded):
+        writer(bucket).write([], changes)
+    rows = [row for tenant in (ACME, OTHER) for row in read_view(bucket, table, tenant)]
+    assert {row["owner"] for row in rows} == {"mended"}
+
+
+def test_a_function_older_than_a_restore_waits_for_its_successor() -> None:
+    made = history(3, commits=2)
+    with pytest.raises(Unavailable, match="of epoch 2, and this function of 1"):
+        sandbox(Commits(made)).of_commits([replace(made.envelopes[0], epoch=2)], NOW)
 
 
 def test_what_the_store_no_longer_has_is_told() -> None:

@@ -91,10 +91,12 @@ def _resync(view: str, after: Any, seconds: float) -> dict[str, Any]:
     until = time.monotonic() + seconds - _MARGIN
     rows = 0
     while True:
+        began = time.monotonic()
         changes, unusable, after = page(view, after, datetime.now(UTC))
         _write([], changes, unusable)
         rows += len(changes)
-        if after is None or time.monotonic() > until:
+        now = time.monotonic()
+        if after is None or now + 2 * (now - began) > until:  # the next page may take longer
             return {"done": after is None, "rows": rows, **({} if after is None else {"after": after})}
 
 

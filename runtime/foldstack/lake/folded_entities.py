@@ -13,7 +13,7 @@ from ..aws.commit_scan import CommitScan
 from ..aws.view_fold import Fold, Poison
 from ..aws.view_rows import LeadRow
 from ..kernel.envelope import Envelope
-from ..kernel.errors import BrokenChain, DefinitionError
+from ..kernel.errors import BrokenChain, DefinitionError, Unavailable
 from ..kernel.keys import StreamId
 from ..kernel.projection import Projection
 from ..kernel.store import CommitStore
@@ -46,9 +46,11 @@ class FoldedEntities:
         self._kept: OrderedDict[tuple[str, str], LeadRow] = OrderedDict()
 
     def of_commits(self, envelopes: Iterable[Envelope], now: datetime) -> Folded:
-        """The rows that these commits touch. Raises Unavailable."""
+        """The rows that these commits touch. Raises Unavailable, also where this function is older than a restore."""
         touched: dict[tuple[str, StreamId], list[Envelope]] = {}
         for envelope in envelopes:
+            if envelope.epoch > self._epoch:
+                raise Unavailable(f"{envelope.id} is of epoch {envelope.epoch}, and this function of {self._epoch}")
             for name, projection in self._views.items():
                 of_view = envelope.stream.category == projection.of.category
                 if of_view and not self._types[name].isdisjoint(envelope.types):
@@ -63,16 +65,16 @@ class FoldedEntities:
                 self._to_the_tip(fold)
             except BrokenChain as error:
                 unusable.append(_unusable(name, stream, sent[-1].first, str(error)))
+                continue
             except Poison as poison:
-                # Whoever brought the bad commit tells of it; later ones of its stream would only tell it again.
-                if any(each.first == poison.first for each in sent):
-                    unusable.append(_unusable(name, stream, poison.first, poison.reason))
+                # Told with every commit of the stream: the bad one may be an old one, which nobody brings again.
+                unusable.append(_unusable(name, stream, poison.first, poison.reason))
+                if not fold.moved:
+                    continue
+            if stream in days:
+                changes.append(self._changed(name, stream, fold, days[stream], now))
             else:
-                if stream in days:
-                    changes.append(self._changed(name, stream, fold, days[stream], now))
-                else:
-                    unusable.append(_unusable(name, stream, sent[-1].first, UNDATED))
-        self._forget()
+                unusable.append(_unusable(name, stream, sent[-1].first, UNDATED))
         return Folded(changes, unusable)
 
     def of_store(self, scan: CommitScan, view: str, after: Any, now: datetime) -> Folded:
@@ -88,9 +90,10 @@ class FoldedEntities:
             fold = Fold(projection, stream, None, self._epoch, _any_row)
             try:
                 self._to_the_tip(fold)
+            except BrokenChain as error:
+                unusable.append(_unusable(view, stream, fold.cursor or _FIRST, str(error)))
             except Poison as poison:
                 unusable.append(_unusable(view, stream, poison.first, poison.reason))
-                continue
             if fold.moved:
                 changes.append(self._changed(view, stream, fold, day, now))
         return Folded(changes, unusable, page.after)
@@ -106,6 +109,8 @@ class FoldedEntities:
         lead = fold.result()
         self._kept[name, stream.key] = lead
         self._kept.move_to_end((name, stream.key))
+        if len(self._kept) > _MOST_KEPT:
+            self._kept.popitem(last=False)
         # Above every turn of a view whose rows came from a table.
         generation = self._views[name].version * A_VERSION + A_VERSION - 1
         return EntityChange(
@@ -119,10 +124,6 @@ class FoldedEntities:
             now.isoformat(),
             lead.row,
         )
-
-    def _forget(self) -> None:
-        while len(self._kept) > _MOST_KEPT:
-            self._kept.popitem(last=False)
 
 
 def _any_row(projection: Projection, lead: LeadRow) -> None:

@@ -142,7 +142,7 @@ def _of_event(name: str, model: type[BaseModel]) -> LakeTable:
 def _of_projection(projection: Projection) -> LakeTable:
     shared = frozenset(column.name for column in _ENTITIES) | {name for name, _ in PARTITIONED_BY}
     columns = (*_ENTITIES, *columns_of(projection.row_type, shared))
-    order = ("epoch", "generation", "version", "deleted")
+    order = ("epoch", "generation", "version", "changed_at", "deleted")
     return LakeTable(projection.name, "entities", columns, ("id",), order, projection.row_type, projection.name)
 
 
