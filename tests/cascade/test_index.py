@@ -53,15 +53,15 @@ def test_the_mark_is_no_reference_and_the_first_of_an_epoch_is_kept(index):
 
 def test_steps_are_taken_once(index):
     index.mark(ANN, MARK)
-    assert index.advance(ANN, MARK, "post#b")
+    assert index.advance(ANN, MARK, "post#b", gained=False)
     assert index.marked(ANN) == replace(MARK, step=1, position="post#b")
-    assert not index.advance(ANN, MARK, "post#c"), "somebody else has"
-    assert index.advance(ANN, replace(MARK, step=1), "")
+    assert not index.advance(ANN, MARK, "post#c", gained=False), "somebody else has"
+    assert index.advance(ANN, replace(MARK, step=1), "", gained=False)
     index.close(ANN, MARK)
     assert index.marked(ANN) == replace(MARK, step=2, reported=True)
     restored = Mark("acme#author#ann@3", place(2, 3))
     index.mark(ANN, restored)
-    assert not index.advance(ANN, MARK, "post#z")
+    assert not index.advance(ANN, MARK, "post#z", gained=False)
     index.close(ANN, MARK)
     assert index.marked(ANN) == restored
 
@@ -82,11 +82,13 @@ def test_an_outcome_is_of_one_deletion_and_of_one_reference(index):
     index.refer(ANN, reference("a"))
     assert found(index)[0] == ["c"], "an event that comes again refers to nothing anew"
     index.refer(ANN, reference("a", 5))
-    index.settle(ANN, MARK, reference("c", 9), True)
+    index.settle(ANN, MARK, reference("c", 9), False)
     assert found(index)[0] == ["a", "c"], "and an outcome of another reference is none"
     assert index.waits(ANN, MARK, StreamId(ACME, "post", "a")) == reference("a", 5)
     index.settle(ANN, MARK, reference("a", 5), False)
     assert index.removed(ANN, MARK) == 1, "it was removed, once"
+    index.settle(ANN, MARK, reference("c", 9), True)
+    assert (found(index)[0], index.removed(ANN, MARK)) == (["c"], 2), "removed, though it refers anew meanwhile"
     index.refer(ANN, reference("a", 2, epoch=2))
     assert index.waits(ANN, MARK, StreamId(ACME, "post", "a")) == reference("a", 2, epoch=2)
 
@@ -131,7 +133,7 @@ def test_both_are_the_same(emulator, history):
                 case "mark", version, epoch:
                     answers.append(index.mark(ANN, Mark(f"acme#author#ann@{version}", place(epoch, version))))
                 case "advance", step, id if mark := index.marked(ANN):
-                    answers.append(index.advance(ANN, replace(mark, step=step), id))
+                    answers.append(index.advance(ANN, replace(mark, step=step), id, gained=False))
                 case ("close",) if mark := index.marked(ANN):
                     index.close(ANN, mark)
             mark = index.marked(ANN)
@@ -153,5 +155,5 @@ def test_who_is_not_told_that_it_has_stepped_on_does_not_think_that_somebody_els
     index.mark(ANN, MARK)
     lossy = type(index)(lambda: Watched(client, after=lose), index._table)
     with pytest.raises(error):
-        lossy.advance(ANN, MARK, "post#b")
+        lossy.advance(ANN, MARK, "post#b", gained=False)
     assert index.marked(ANN) == replace(MARK, step=1, position="post#b")

@@ -1,7 +1,8 @@
 """The table of cascades: one partition for each entity that something refers to.
 
 reference    {"p": "T#CASCADE#ID", "s": "CATEGORY#ID" of the referring stream, "v": place, "d"?, "r"?}
-mark         {"p": "T#CASCADE#ID", "s": "#", "e": the deletion's event, "v": place, "i": step, "o": position, "f"?}
+mark         {"p": "T#CASCADE#ID", "s": "#", "e": the deletion's event, "v": place, "i": step, "o": position,
+              "g"?: gained, "x"?: stalled, "f"?: reported}
 
 `d` names the deletion that has an outcome of the reference, `r` the one that removed the stream. No category begins
 with #, so the mark is before all references.
@@ -41,7 +42,7 @@ class DynamoCascadeIndex:
     def mark(self, entity: Entity, mark: Mark) -> Mark:
         values = {":e": {"S": mark.deletion}, ":v": {"N": str(mark.at)}, ":f": {"N": str(floor(mark.at))}}
         start = {":i": {"N": "0"}, ":o": {"S": ""}}
-        change = "SET e = :e, v = :v, i = :i, o = :o REMOVE f"
+        change = "SET e = :e, v = :v, i = :i, o = :o REMOVE f, g, x"
         if self._update(entity, _MARK, change, "attribute_not_exists(p) OR v < :f", {**values, **start}):
             return mark
         there = self.marked(entity)
@@ -52,7 +53,8 @@ class DynamoCascadeIndex:
         item = self._get(entity, _MARK)
         if item is None:
             return None
-        return Mark(item["e"]["S"], int(item["v"]["N"]), int(item["i"]["N"]), item["o"]["S"], "f" in item)
+        said = [item.get(name, {}).get("BOOL", False) for name in ("g", "x", "f")]
+        return Mark(item["e"]["S"], int(item["v"]["N"]), int(item["i"]["N"]), item["o"]["S"], *said)
 
     def waiting(self, entity: Entity, mark: Mark, after: str, limit: int) -> References:
         found: list[Reference] = []
@@ -82,19 +84,23 @@ class DynamoCascadeIndex:
     def settle(self, entity: Entity, mark: Mark, reference: Reference, removed: bool) -> None:
         change = "SET d = :d, r = :d" if removed else "SET d = :d"
         values = {":v": {"N": str(reference.at)}, ":d": {"S": stamp(mark)}}
-        self._update(entity, reference.stream.path, change, "v = :v", values)
+        settled = self._update(entity, reference.stream.path, change, "v = :v", values)
+        if removed and not settled:
+            self._update(entity, reference.stream.path, "SET r = :d", "attribute_exists(p)", {":d": values[":d"]})
 
-    def advance(self, entity: Entity, mark: Mark, position: str) -> bool:
+    def advance(self, entity: Entity, mark: Mark, position: str, *, gained: bool, stalled: bool = False) -> bool:
         return self._update(
             entity,
             _MARK,
-            "SET i = :next, o = :o",
+            "SET i = :next, o = :o, g = :g, x = :x",
             "v = :v AND i = :i",
             {
                 ":v": {"N": str(mark.at)},
                 ":i": {"N": str(mark.step)},
                 ":next": {"N": str(mark.step + 1)},
                 ":o": {"S": position},
+                ":g": {"BOOL": gained},
+                ":x": {"BOOL": stalled},
             },
         )
 

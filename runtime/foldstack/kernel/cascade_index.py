@@ -32,12 +32,15 @@ class Entity(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Mark:
     """The deletion of an entity. `deletion` is its event's id, `at` its place, `step` how many pages of its references
-    were gone through, and `position` where to go on, empty at the start."""
+    were gone through, and `position` where to go on, empty at the start. `gained` says that this pass through them got
+    something done, `stalled` that one went to its end in vain."""
 
     deletion: str
     at: int
     step: int = 0
     position: str = ""
+    gained: bool = False
+    stalled: bool = False
     reported: bool = False
 
 
@@ -78,10 +81,10 @@ class CascadeIndex(Protocol):
         ...
 
     def settle(self, entity: Entity, mark: Mark, reference: Reference, removed: bool) -> None:
-        """Keeps the outcome, unless the stream refers to the entity anew."""
+        """Keeps the outcome. Of a stream that refers to the entity anew, only that it was removed."""
         ...
 
-    def advance(self, entity: Entity, mark: Mark, position: str) -> bool:
+    def advance(self, entity: Entity, mark: Mark, position: str, *, gained: bool, stalled: bool = False) -> bool:
         """Goes a step on, to `position`; False where somebody else has."""
         ...
 
@@ -143,16 +146,16 @@ class MemoryCascadeIndex:
     def settle(self, entity: Entity, mark: Mark, reference: Reference, removed: bool) -> None:
         with self._lock:
             there = self._of(entity).references
-            known, _, by = there[reference.stream.path]
-            if known == reference:
-                there[reference.stream.path] = (reference, stamp(mark), stamp(mark) if removed else by)
+            known, outcome, by = there[reference.stream.path]
+            outcome = stamp(mark) if known == reference else outcome
+            there[reference.stream.path] = (known, outcome, stamp(mark) if removed else by)
 
-    def advance(self, entity: Entity, mark: Mark, position: str) -> bool:
+    def advance(self, entity: Entity, mark: Mark, position: str, *, gained: bool, stalled: bool = False) -> bool:
         with self._lock:
             there = self._of(entity)
             if there.mark is None or (stamp(there.mark), there.mark.step) != (stamp(mark), mark.step):
                 return False
-            there.mark = replace(there.mark, step=mark.step + 1, position=position)
+            there.mark = replace(there.mark, step=mark.step + 1, position=position, gained=gained, stalled=stalled)
             return True
 
     def removed(self, entity: Entity, mark: Mark) -> int:

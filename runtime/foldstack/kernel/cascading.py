@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .aggregate import Aggregate
 from .cascade import Cascade, Deletion
-from .cascade_index import CascadeIndex, Entity, Mark, Reference, place, stamp
+from .cascade_index import CascadeIndex, Entity, Mark, Reference, References, place, stamp
 from .commit import CommandContext, Commit
 from .decision import Rejection
 from .envelope import Envelope
@@ -99,7 +99,7 @@ class Remover:
         """One page, or less where the time is over at `until`, on the executor's clock; then the next one is sent for.
         False where the deletion is not in the store any more: a restore has undone it.
 
-        What is rejected is left for another pass. Raises RemovalRefused where nothing else is left on a page;
+        What is rejected is left for another pass. Raises RemovalRefused where a whole pass got nothing done;
         Unavailable where the entity was deleted before and that is still being cascaded.
         """
         cascade = self._service.cascades.get(work.cascade)
@@ -138,27 +138,49 @@ class Remover:
                 raise self._refused(run, [(reference.stream, rejection)])
 
     def _pass(self, run: "_Run", mark: Mark) -> None:
-        """A page. A pass that begins at the start and finds nothing is the end."""
-        page = self._index.waiting(run.entity, mark, mark.position, self._page)
-        if not page.found and not mark.position:
-            run.report(self._index.removed(run.entity, mark))
-            self._index.close(run.entity, mark)
-            return
-        position, refused = page.next or "", list[tuple[StreamId, Rejection]]()
+        """A page; or, where a whole pass was in vain, as many as it takes to find one that is not. A pass that finds
+        nothing from the start on is the end."""
+        after, refused = "" if mark.stalled else mark.position, list[tuple[StreamId, Rejection]]()
+        while True:
+            page = self._index.waiting(run.entity, mark, after, self._page)
+            if not page.found and not after:
+                run.report(self._index.removed(run.entity, mark))
+                self._index.close(run.entity, mark)
+                return
+            position, settled = self._page_of(run, mark, page, refused)
+            gained = settled or (mark.gained and not mark.stalled)
+            if gained or (not mark.stalled and (position or not refused)):
+                # At the end of a pass the next one begins, and has to gain something itself.
+                vain = not gained and not position
+                if self._index.advance(run.entity, mark, position, gained=gained and bool(position), stalled=vain):
+                    self._send(run.work)  # before this message is acknowledged: should this one die now, it comes again
+                return
+            if not position or self._executor.clock() >= run.until:
+                break
+            after = position
+        if not mark.stalled:
+            self._index.advance(run.entity, mark, "", gained=False, stalled=True)
+        raise self._refused(run, refused)
+
+    def _page_of(
+        self, run: "_Run", mark: Mark, page: References, refused: list[tuple[StreamId, Rejection]]
+    ) -> tuple[str, bool]:
+        """Where to go on, and whether anything was settled; what was not is added to `refused`."""
+        settled = False
         for n, reference in enumerate(page.found):
             if n and self._executor.clock() >= run.until:
-                position = page.found[n - 1].stream.path
-                break
+                return page.found[n - 1].stream.path, settled
             rejection = run.remove(reference, mark)
-            if rejection is not None:
+            if rejection is None:
+                settled = True
+            else:
                 self._log(run.work, reference.stream, rejection)
                 refused.append((reference.stream, rejection))
-        if refused and len(refused) == len(page.found):
-            raise self._refused(run, refused)
-        if self._index.advance(run.entity, mark, position):
-            self._send(run.work)  # before this message is acknowledged: should this one die now, it comes again
+        return page.next or "", settled
 
     def _refused(self, run: "_Run", refused: list[tuple[StreamId, Rejection]]) -> RemovalRefused:
+        if not refused:
+            return RemovalRefused(f"{run.work.deletion} is not done: what refers to it can't be removed")
         stream, rejection = refused[0]
         return RemovalRefused(
             f"{run.work.deletion} is not done: {len(refused)} of what refers to it can't be removed. {stream.path}: "
@@ -189,6 +211,7 @@ class _Run:
         aggregate = service.aggregates[work.stream.category]
         events = dict(events_of(commit, aggregate, executor.reading(aggregate, commit)))
         at = datetime.fromisoformat(commit.time.replace("Z", "+00:00"))
+        self._actor = f"{ACTOR}:{cascade.name}"
         self._deletion = Deletion(work.stream.id, work.stream.tenant, events[work.deletion], at)
 
     def remove(self, reference: Reference, mark: Mark) -> Rejection | None:
@@ -200,8 +223,14 @@ class _Run:
         if isinstance(outcome, Rejection) and outcome.kind != "not-found":
             return outcome
         removed = isinstance(outcome, Committed) and outcome.first is not None
+        removed = removed or self._did_remove(stream)
         self._index.settle(self.entity, mark, reference, removed)
         return None
+
+    def _did_remove(self, stream: StreamId) -> bool:
+        """Whether the stream ends with a removal by this run: it died before it could settle that."""
+        newest = self._executor.store.newest(stream, 1, consistent=True).commits
+        return bool(newest) and (newest[0].causation, newest[0].actor) == (self.work.deletion, self._actor)
 
     def report(self, removed: int) -> None:
         """Once for each deletion, whatever it is asked for again with."""
@@ -214,7 +243,8 @@ class _Run:
             )
 
     def _context(self, *what: str) -> CommandContext:
-        """It counts as no reaction: each entity is cascaded once, so this ends by itself, however deep."""
+        """It counts as no reaction: each entity is cascaded once, so this ends by itself, however deep. Unless a
+        reaction makes again what is removed: that nothing here would end."""
         commit = self._commit
         return CommandContext(
             command_id=command_id(ACTOR, self._cascade.name, self.work.deletion, *what),
@@ -224,7 +254,7 @@ class _Run:
             deadline=self.until,
             correlation=commit.correlation,
             causation=self.work.deletion,
-            actor=f"{ACTOR}:{self._cascade.name}",
+            actor=self._actor,
             traceparent=commit.traceparent,
             depth=commit.depth,
         )
