@@ -147,6 +147,44 @@ def test_the_end_of_a_pass_is_not_the_end_where_something_was_left_behind():
     assert world.reported(DELETION) == [2]
 
 
+@pytest.mark.parametrize("page", [1, 2, 3, 4, 9])
+@pytest.mark.parametrize("locked", [("p0",), ("p0", "p1", "p2"), ("p3", "p4", "p5"), ("p6", "p7", "p8"), ("p0", "p8")])
+def test_pages_of_refusals_hold_up_no_other_page(page, locked):
+    world = blog(posts=9, page=page)
+    world.do(*(LockPost(id=id, locked=True) for id in locked), DeleteAuthor(id="ann"))
+    (dead,) = world.drain(refused=(RemovalRefused,))
+    left = {f"p{n}" for n in range(9) if world.state(post, f"p{n}").author}
+    assert (left, world.reported(DELETION)) == (set(locked), [])
+    world.do(*(LockPost(id=id, locked=False) for id in locked))
+    world.work.append(dead)
+    assert world.drain() == []
+    world.assert_at_rest()
+    assert world.reported(DELETION) == [9]
+
+
+def test_a_removal_counts_that_a_newer_reference_overtakes():
+    """The collector is told of it between the removal and its note."""
+    world = blog(posts=1)
+    world.do(MovePost(id="p0", author="ann"), DeleteAuthor(id="ann"))
+    *first, moved, deleted = world.events
+    for each in (*first, deleted):
+        world.collect(each)
+    world.events.clear()
+    (work,) = world.work
+    world.work.clear()
+    settle = world.index.settle
+
+    def overtaken(*args):
+        world.index.settle = settle
+        world.collect(moved)
+        settle(*args)
+
+    world.index.settle = overtaken
+    world.remove(work)
+    world.drain()
+    assert world.reported(DELETION) == [1]
+
+
 def test_a_straggler_that_is_refused_is_told():
     world = blog(posts=1)
     world.do(DeleteAuthor(id="ann"))
