@@ -211,7 +211,7 @@ def test_events_and_commands_are_of_one_service():
     ("args", "said"),
     [
         ({"page": 0}, "page: given 0; allowed: 1 to 1000"),
-        ({"attempts": 1}, "attempts: given 1; allowed: 2 to 1000"),
+        ({"attempts": 1}, "attempts: given 1; allowed: 2 to 960"),
         ({"types": ["Author Deleted"]}, r"types\[0\]: given 'Author Deleted'; allowed: a stored event type"),
         ({"road": "sns"}, "road: given 'sns'; allowed: 'eventbridge', which its source says"),
         ({"pages": 3}, "pages: given 3"),

@@ -136,6 +136,13 @@ def test_on_a_road_under_it_the_relay_publishes_with_it(road):
     assert projector.get(("kinesis",)) == (OPENED if road == "kinesis" else None)
 
 
+def test_what_a_reader_of_a_stream_gives_up_is_kept_under_it():
+    """By whoever reads one: Lambda writes with the function's own role."""
+    found = uses(under_key("kinesis"))
+    for role in ("rows-projector-role", "facts-writer-role", "cleaning-collector-role"):
+        assert "kms:GenerateDataKey" in found[role]["s3",], role
+
+
 def test_logins_of_a_database_are_opened_with_it():
     found = uses(under_key(sql=True))
     assert found["rows-migrate-role"] == {("secretsmanager",): {"kms:Decrypt", "kms:GenerateDataKey"}}
@@ -179,7 +186,9 @@ def test_without_one_nothing_says_anything_of_keys():
     assert of_component(graph, "plain", KEY) == []
 
 
-@pytest.mark.parametrize("key", ["alias/ours", "1234abcd-12ab", "arn:aws:s3:::bucket"])
+@pytest.mark.parametrize(
+    "key", ["alias/ours", "1234abcd-12ab", "arn:aws:s3:::bucket", "arn:aws:kms:eu-west-1:123456789012:alias/ours"]
+)
 def test_a_key_is_told_by_its_arn(key):
     with pytest.raises(ArgumentError, match=r"operations.key_arn: given .*; allowed: an ARN, arn:aws:kms"):
         component(EventSourcedService, "crm", {"domain": DOMAIN, "operations": {"key_arn": key}})
