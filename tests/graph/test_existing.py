@@ -261,3 +261,18 @@ def test_a_bus_of_another_road_stops_the_deployment_where_only_that_knows_it(roa
         ValueError, match=r"bus\.arn: given 'arn:aws:sns:.*'; allowed: (an ARN|the ARN of a FIFO topic)"
     ):
         deploy(run)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"endpoint": "https://cognito-idp.eu-west-1.amazonaws.com/p"}, "user_pool.endpoint: .*leave https:// out"),
+        ({"sign_in_url": ""}, "user_pool.sign_in_url: .*leave it out"),
+    ],
+)
+def test_a_pools_addresses_are_looked_at(wrong, told):
+    arn = "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/p"
+    pool = {"id": "p", "arn": arn, "endpoint": "cognito-idp.eu-west-1.amazonaws.com/p", **wrong}
+    args = {"domain": {}, "callback_urls": ["https://app.example.com/"], "user_pool": pool}
+    with pytest.raises(ArgumentError, match=told):
+        component(TenantAuth, "people", args)

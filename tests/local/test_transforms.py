@@ -109,8 +109,8 @@ def test_an_input_that_is_taken_away_is_gone() -> None:
     read: list[int] = []
 
     def program() -> None:
-        dropping = lambda args: ResourceTransformResult({}, args.opts)  # noqa: E731
-        queue = aws.sqs.Queue("queue", delay_seconds=9, opts=ResourceOptions(transforms=[dropping]))
+        options = ResourceOptions(transforms=[lambda args: ResourceTransformResult({}, args.opts)])
+        queue = aws.sqs.Queue("queue", delay_seconds=9, opts=options)
         queue.delay_seconds.apply(lambda delay: read.append(delay or 0))
 
     assert deploy(program, preview=True).one(QUEUE).inputs == {}
